@@ -61,11 +61,18 @@ func asertExponent(drift, halfLife int64) int64 {
 	return drift * asertRadix / halfLife
 }
 
+// Exp2 approximates 2^(x/65536) in 16-bit fixed point by the cubic of
+// aserti3-2d, with an error below 0.013 %. It grows from 65,536 for 0 to
+// 131,071 for 65,535, so that Exp2(x)<<n grows across whole powers too.
+func Exp2(x uint16) uint64 {
+	v := uint64(x)
+	return asertRadix + (asertCoeff1*v+asertCoeff2*v*v+asertCoeff3*v*v*v+asertRound)>>48
+}
+
 // asertScale returns anchor·2^(exponent/65536), at least 1 and at most limit.
 func asertScale(anchor uint256.Uint256, exponent int64, limit *uint256.Uint256) uint256.Uint256 {
 	shift := exponent >> asertRadixBits // floor, also of negative exponents
-	x := uint64(exponent & (asertRadix - 1))
-	factor := asertRadix + (asertCoeff1*x+asertCoeff2*x*x+asertCoeff3*x*x*x+asertRound)>>48
+	factor := Exp2(uint16(exponent & (asertRadix - 1)))
 
 	shift -= asertRadixBits
 	if anchor.BitLen() > 256-asertHeadroomBits {

@@ -193,6 +193,21 @@ func TestAsertExtremes(t *testing.T) {
 	}
 }
 
+func TestExp2(t *testing.T) {
+	last := uint64(0)
+	for x := range 1 << 16 {
+		got := Exp2(uint16(x))
+		want := 65536 * math.Exp2(float64(x)/65536)
+		if got < last || got > 131071 || math.Abs(float64(got)/want-1) > 0.00013 {
+			t.Fatalf("2^(%d/65536) = %d, want about %.1f and no less than %d", x, got, want, last)
+		}
+		last = got
+	}
+	if Exp2(0) != 65536 {
+		t.Errorf("2^0 = %d", Exp2(0))
+	}
+}
+
 func FuzzAsert(f *testing.F) {
 	f.Add(uint32(0x1d00ffff), int64(600), int64(1))
 	f.Add(uint32(0), int64(math.MinInt64), int64(math.MaxInt64))
