@@ -1,0 +1,89 @@
+package blockchain
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain/payout"
+)
+
+// node is an accepted share in the index: what later shares' validation and the
+// payout window need of it. All of it is immutable.
+type node struct {
+	id     chainhash.Hash
+	parent *node   // nil for the first share
+	uncles []*node // valid shares of side branches that this one credits
+
+	height uint32
+	// count is the number of shares and referenced uncles up to here; the
+	// difficulty rule's height.
+	count int64
+	time  uint32
+	bits  uint32
+
+	work  uint256.Uint256 // expected hashes of this share alone
+	total uint256.Uint256 // of the whole chain up to here, uncles included
+
+	payee         []byte
+	coinbaseValue int64
+	bitcoin       *bitcoinBlock // the header's previous block; nil if restored and no longer known
+	headerBits    uint32
+	headerTime    uint32
+	block         bool // the share is a Bitcoin block
+}
+
+// ancestors yields n and everything below it, nearest first.
+func (n *node) ancestors() iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		for ; n != nil; n = n.parent {
+			if !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// ancestor returns the node of that height on n's chain, or nil.
+func (n *node) ancestor(height uint32) *node {
+	for a := range n.ancestors() {
+		if a.height <= height {
+			if a.height == height {
+				return a
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// medianTime returns the median time of n and the shares before it, of as many
+// as the rule asks for or as there are. Of an even number it is the later of
+// the middle two, as in Bitcoin.
+func (n *node) medianTime(shares int) uint32 {
+	times := make([]uint32, 0, shares)
+	for a := range n.ancestors() {
+		if times = append(times, a.time); len(times) == shares {
+			break
+		}
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+// window yields the chain from n downwards in the form that scores are made of.
+func (n *node) window() iter.Seq[payout.Entry] {
+	return func(yield func(payout.Entry) bool) {
+		for a := range n.ancestors() {
+			e := payout.Entry{Height: a.height, Work: a.work, Payee: a.payee}
+			for _, u := range a.uncles {
+				e.Uncles = append(e.Uncles, payout.Uncle{Work: u.work, Payee: u.payee})
+			}
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}

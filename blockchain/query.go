@@ -1,0 +1,175 @@
+package blockchain
+
+import (
+	"slices"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain/target"
+)
+
+// Info describes an accepted share to displays and RPC.
+type Info struct {
+	ID            chainhash.Hash
+	Previous      chainhash.Hash
+	Uncles        []chainhash.Hash
+	Height        uint32
+	Time          uint32
+	Bits          uint32
+	Work          uint256.Uint256 // of this share alone
+	TotalWork     uint256.Uint256
+	Payee         []byte
+	CoinbaseValue int64
+	BitcoinHeight uint32 // of the block it would be; 0 if its block is unknown
+	OnMainChain   bool
+	Block         bool // it is a Bitcoin block
+}
+
+func (c *Chain) info(n *node) Info {
+	i := Info{
+		ID: n.id, Height: n.height, Time: n.time, Bits: n.bits, Work: n.work, TotalWork: n.total,
+		Payee: n.payee, CoinbaseValue: n.coinbaseValue, OnMainChain: c.onMain(n), Block: n.block,
+	}
+	if n.parent != nil {
+		i.Previous = n.parent.id
+	}
+	for _, u := range n.uncles {
+		i.Uncles = append(i.Uncles, u.id)
+	}
+	if n.bitcoin != nil {
+		i.BitcoinHeight = uint32(n.bitcoin.height + 1)
+	}
+	return i
+}
+
+// Info returns the description of an accepted share.
+func (c *Chain) Info(id chainhash.Hash) (Info, bool) {
+	n := c.nodes[id]
+	if n == nil {
+		return Info{}, false
+	}
+	return c.info(n), true
+}
+
+// Latest describes up to n main-chain shares, newest first.
+func (c *Chain) Latest(n int) []Info {
+	var out []Info
+	for i := len(c.main) - 1; i >= 0 && len(out) < n; i-- {
+		out = append(out, c.info(c.main[i]))
+	}
+	return out
+}
+
+// Blocks describes up to n shares that are Bitcoin blocks, on the main chain or
+// beside it, newest first.
+func (c *Chain) Blocks(n int) []Info {
+	var out []Info
+	for h := len(c.main) - 1; h >= 0 && len(out) < n; h-- {
+		for _, share := range c.byHeight[uint32(h)] {
+			if share.block && len(out) < n {
+				out = append(out, c.info(share))
+			}
+		}
+	}
+	return out
+}
+
+// Have reports whether a share is accepted or held as undecided.
+func (c *Chain) Have(id chainhash.Hash) bool {
+	return c.nodes[id] != nil || c.undecided.has(id)
+}
+
+// Len returns the number of accepted shares, branches included.
+func (c *Chain) Len() int { return len(c.nodes) }
+
+// UncleCount returns how many uncles the main chain references.
+func (c *Chain) UncleCount() int {
+	if c.tip == nil {
+		return 0
+	}
+	return int(c.tip.count) - len(c.main)
+}
+
+// Locator returns main-chain IDs from the tip down: ten in a row, then at
+// doubling distances, the first share last. It is empty on an empty chain.
+func (c *Chain) Locator() []chainhash.Hash {
+	var ids []chainhash.Hash
+	step := 1
+	for h := len(c.main) - 1; h >= 0; h -= step {
+		ids = append(ids, c.main[h].id)
+		if len(ids) > 10 {
+			step *= 2
+		}
+		if h > 0 && h < step {
+			step = h
+		}
+	}
+	return ids
+}
+
+// AfterLocator returns up to max main-chain IDs in ascending order that follow
+// the first share of the locator found on the main chain, or the whole chain if
+// none is. The uncles that a share references come right before it. The list
+// ends with stop if that is reached.
+func (c *Chain) AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, max int) []chainhash.Hash {
+	from := 0
+	for _, id := range locator {
+		if n := c.nodes[id]; n != nil && c.onMain(n) {
+			from = int(n.height) + 1
+			break
+		}
+	}
+	var ids []chainhash.Hash
+	for _, n := range c.main[from:] {
+		if len(ids)+len(n.uncles)+1 > max {
+			break
+		}
+		for _, u := range n.uncles {
+			ids = append(ids, u.id)
+		}
+		ids = append(ids, n.id)
+		if n.id == stop {
+			break
+		}
+	}
+	return ids
+}
+
+// Ancestors returns the IDs of a share's ancestors over that many generations,
+// nearest first, each followed by the uncles it references. It ends at the
+// first of stops and is empty for an unknown share.
+func (c *Chain) Ancestors(id chainhash.Hash, generations int, stops []chainhash.Hash) []chainhash.Hash {
+	var ids []chainhash.Hash
+	n := c.nodes[id]
+	if n == nil {
+		return nil
+	}
+	for a := range n.parent.ancestors() {
+		if generations <= 0 || slices.Contains(stops, a.id) {
+			break
+		}
+		generations--
+		ids = append(ids, a.id)
+		for _, u := range a.uncles {
+			ids = append(ids, u.id)
+		}
+	}
+	return ids
+}
+
+// Hashrate estimates the pool's hashrate in hashes per second from the work of
+// the main chain's last shares.
+func (c *Chain) Hashrate(shares int) float64 {
+	if c.tip == nil || len(c.main) < 2 {
+		return 0
+	}
+	from := c.main[max(0, len(c.main)-1-shares)]
+	elapsed := int64(c.tip.time) - int64(from.time)
+	if elapsed <= 0 {
+		elapsed = 1
+	}
+	work := c.tip.total
+	work.Sub(&from.total)
+	return target.WorkFloat(&work) / float64(elapsed)
+}

@@ -1,0 +1,271 @@
+package blockchain_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/chaingen"
+)
+
+// undecided expects the share to be held for want of that.
+func (t *test) undecided(kind blockchain.ErrorKind, name string) *blockchain.UndecidedError {
+	t.T.Helper()
+	err := t.reject(kind, name)
+	waits, ok := errors.AsType[*blockchain.UndecidedError](err)
+	if !ok {
+		t.Fatalf("%s: %v is not undecided", name, err)
+	}
+	if !t.chain.Have(t.Share(name).ID) {
+		t.Fatalf("%s is not held", name)
+	}
+	return waits
+}
+
+func TestMissingParentAndUncle(tt *testing.T) {
+	t := newTest(tt)
+	t.Next("g", "")
+	t.Line("a", "g", 2, 3)
+	t.Next("u", "g", chaingen.Payee(4))
+	t.Next("n", "a0", chaingen.Uncles("u"))
+	t.accept("g")
+	if w := t.undecided(blockchain.ErrMissingParent, "n"); len(w.MissingShares) != 2 {
+		t.Errorf("n asks for %d shares, want parent and uncle", len(w.MissingShares))
+	}
+	t.accept("a0")
+	t.tip("a0") // n still lacks its uncle
+	u := t.accept("u")
+	if len(u.Accepted) != 2 || u.Accepted[1].ID != t.Share("n").ID {
+		t.Errorf("u brought %+v", u.Accepted)
+	}
+	t.tip("n")
+}
+
+func TestMissingBitcoinBlock(tt *testing.T) {
+	t := newTest(tt)
+	t.NextBitcoin("B1", "genesis")
+	t.Next("g", "")
+	t.Next("a", "g", chaingen.On("B1"))
+	t.accept("g")
+	if w := t.undecided(blockchain.ErrMissingBitcoinBlock, "a"); w.MissingBlock == nil || *w.MissingBlock != t.Bitcoin("B1").Hash {
+		t.Errorf("a waits for %v", w.MissingBlock)
+	}
+	t.addBitcoin("B1")
+	if u := t.chain.Retry(t.now); !u.TipChanged {
+		t.Error("the block's arrival changed nothing")
+	}
+	t.tip("a")
+}
+
+func TestTimeAheadIsHeld(tt *testing.T) {
+	t := newTest(tt)
+	t.Next("g", "")
+	t.accept("g")
+	s := t.Next("a", "g")
+	at := time.Unix(int64(s.Data.Time), 0)
+	t.now = at.Add(-91 * time.Second)
+	if w := t.undecided(blockchain.ErrTimeTooNew, "a"); !w.RetryAt.Equal(at.Add(-90 * time.Second)) {
+		t.Errorf("retry at %v, want 90 s before %v", w.RetryAt, at)
+	}
+	if u := t.chain.Retry(t.now); u.TipChanged {
+		t.Error("accepted before its time")
+	}
+	if u := t.chain.Retry(at.Add(-90 * time.Second)); !u.TipChanged {
+		t.Error("not accepted when its time came")
+	}
+}
+
+func TestHeldInvalidShareIsReported(tt *testing.T) {
+	t := newTest(tt)
+	t.Next("g", "")
+	t.Next("a", "g")
+	t.Next("bad", "a", chaingen.Later(-2))
+	t.accept("g")
+	t.undecided(blockchain.ErrMissingParent, "bad")
+	u := t.accept("a")
+	if len(u.Refused) != 1 || !errors.Is(u.Refused[0].Err, blockchain.ErrTimeTooOld) {
+		t.Errorf("refused: %+v", u.Refused)
+	}
+}
+
+// TestUndecidedPoolIsBounded holds far more shares than the limit, and some for
+// longer than allowed.
+func TestUndecidedPoolIsBounded(tt *testing.T) {
+	t := newTest(tt)
+	t.Next("g", "")
+	t.Next("p", "g")
+	var names []string
+	for i := range 250 {
+		names = append(names, fmt.Sprint("o", i))
+		t.Next(names[i], "p", chaingen.Payee(i))
+	}
+	t.accept("g")
+	held := func() (n int) {
+		for _, name := range names {
+			if t.chain.Have(t.Share(name).ID) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, name := range names {
+		t.undecided(blockchain.ErrMissingParent, name)
+	}
+	if n := held(); n != 100 {
+		t.Errorf("%d shares held, the limit is 100", n)
+	}
+	t.chain.Retry(t.now.Add(11 * time.Minute))
+	if n := held(); n != 0 {
+		t.Errorf("%d shares held after 11 minutes", n)
+	}
+}
+
+// tangle makes a chain of forks, uncles and two Bitcoin blocks, and returns its
+// share names.
+func tangle(t *test) []string {
+	t.NextBitcoin("B1", "genesis")
+	names := []string{"g"}
+	t.Next("g", "")
+	tip, below := "g", ""
+	for i := range 40 {
+		name, uncle := fmt.Sprint("m", i), fmt.Sprint("s", i)
+		var opts []chaingen.Option
+		if i >= 20 {
+			opts = append(opts, chaingen.On("B1"))
+		}
+		if below != "" && i%3 == 0 {
+			// A sibling of the tip, for this share to reference.
+			t.Next(uncle, below, append(opts, chaingen.Payee(50+i))...)
+			names = append(names, uncle)
+			opts = append(opts, chaingen.Uncles(uncle))
+		}
+		t.Next(name, tip, append(opts, chaingen.Payee(i%6))...)
+		names = append(names, name)
+		tip, below = name, tip
+	}
+	// A losing branch.
+	return append(names, t.Line("l", "m30", 5, 4)...)
+}
+
+// TestAnyOrderOfArrival: whatever order shares and Bitcoin blocks come in, with
+// duplicates, the tip and the scores are the same. Shares are offered until
+// nothing is missing any more, as peers would.
+func TestAnyOrderOfArrival(tt *testing.T) {
+	ref := newTest(tt)
+	names := tangle(ref)
+	ref.addBitcoin("B1")
+	ref.accept(names...)
+	ref.tip("m39")
+	want, err := ref.chain.Scores(ref.chain.Tip().ID, ref.Params.Bitcoin.PowLimitBits)
+	if err != nil {
+		tt.Fatal(err)
+	}
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		chain := blockchain.New(ref.Params)
+		genesis, b1 := ref.Bitcoin("genesis"), ref.Bitcoin("B1")
+		if err := chain.AddBitcoinHeader(&genesis.Header, 0); err != nil {
+			tt.Fatal(err)
+		}
+		for round := 0; chain.Tip().ID != ref.Share("m39").ID || chain.Len() != len(names); round++ {
+			if round > 60 {
+				tt.Fatalf("seed %d: stuck with %d of %d shares", seed, chain.Len(), len(names))
+			}
+			for _, i := range rng.Perm(len(names)) {
+				_, err := chain.Accept(ref.Share(names[i]).Share, ref.now)
+				if _, invalid := errors.AsType[blockchain.RuleError](err); invalid {
+					tt.Fatalf("seed %d: %s: %v", seed, names[i], err)
+				}
+			}
+			if round == 2 {
+				if err := chain.AddBitcoinHeader(&b1.Header, 1); err != nil {
+					tt.Fatal(err)
+				}
+				chain.Retry(ref.now)
+			}
+		}
+		got, err := chain.Scores(chain.Tip().ID, ref.Params.Bitcoin.PowLimitBits)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			tt.Fatalf("seed %d: scores differ: %v", seed, err)
+		}
+	}
+}
+
+// TestRestore: the shares in the order they were accepted give the same chain
+// without being judged again; damage is noticed.
+func TestRestore(tt *testing.T) {
+	t := newTest(tt)
+	names := tangle(t)
+	t.addBitcoin("B1")
+	t.accept(names...)
+	again := blockchain.New(t.Params)
+	for _, name := range names {
+		if err := again.Restore(t.decoded(name)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	if got, want := again.Tip().ID, t.chain.Tip().ID; got != want || again.UncleCount() != t.chain.UncleCount() {
+		t.Errorf("tip %v, want %v", got, want)
+	}
+	hole := blockchain.New(t.Params)
+	if err := hole.Restore(t.decoded("m0")); !errors.Is(err, blockchain.ErrCorrupt) {
+		t.Errorf("a hole: %v", err)
+	}
+	damaged := t.decoded("g")
+	damaged.Data.Bits = 0x1d00ffff
+	if err := hole.Restore(damaged); !errors.Is(err, blockchain.ErrCorrupt) {
+		t.Errorf("damage: %v", err)
+	}
+}
+
+func TestLocatorAndQueries(tt *testing.T) {
+	t := newTest(tt)
+	if l := t.chain.Locator(); len(l) != 0 {
+		t.Errorf("locator of an empty chain: %v", l)
+	}
+	names := tangle(t)
+	t.addBitcoin("B1")
+	t.accept(names...)
+	locator := t.chain.Locator()
+	if locator[0] != t.Share("m39").ID || locator[len(locator)-1] != t.Share("g").ID || len(locator) > 20 {
+		t.Errorf("locator of %d", len(locator))
+	}
+	all := t.chain.AfterLocator(nil, chainhash.Hash{}, 1000)
+	seen := map[chainhash.Hash]bool{}
+	for _, id := range all {
+		info, _ := t.chain.Info(id)
+		for _, u := range info.Uncles {
+			if !seen[u] {
+				t.Errorf("uncle %v comes after its nephew", u)
+			}
+		}
+		seen[id] = true
+	}
+	if want := 41 + t.chain.UncleCount(); len(all) != want {
+		t.Errorf("%d shares after nothing, want %d", len(all), want)
+	}
+	// A peer on the losing branch forks at m30.
+	after := t.chain.AfterLocator([]chainhash.Hash{t.Share("l4").ID, t.Share("m30").ID, t.Share("g").ID}, t.Share("m32").ID, 1000)
+	if len(after) == 0 || after[len(after)-1] != t.Share("m32").ID || len(after) > 4 {
+		t.Errorf("after m30 up to m32: %v", after)
+	}
+	if got := t.chain.AfterLocator(nil, chainhash.Hash{}, 7); len(got) > 7 {
+		t.Errorf("%d shares, the limit was 7", len(got))
+	}
+	up := t.chain.Ancestors(t.Share("m5").ID, 3, []chainhash.Hash{t.Share("m2").ID})
+	if len(up) < 2 || up[0] != t.Share("m4").ID {
+		t.Errorf("ancestors of m5: %v", up)
+	}
+	if len(t.chain.Latest(5)) != 5 || t.chain.Latest(5)[0].ID != t.Share("m39").ID {
+		t.Error("the latest shares do not begin with the tip")
+	}
+	if t.chain.Hashrate(10) <= 0 {
+		t.Error("no hashrate")
+	}
+}
