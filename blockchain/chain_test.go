@@ -206,7 +206,7 @@ func TestUncles(tt *testing.T) {
 	t.reject(blockchain.ErrUncleTwice, "again")
 	t.Next("next", "nephew", chaingen.Uncles("sibling"))
 	t.accept("next")
-	if got := t.chain.UncleCount(); got != 3 {
+	if got := t.chain.Stats().Uncles; got != 3 {
 		t.Errorf("%d uncles on the main chain, want 3", got)
 	}
 }

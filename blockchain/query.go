@@ -6,6 +6,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
+	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/target"
 )
 
@@ -83,14 +84,6 @@ func (c *Chain) Have(id chainhash.Hash) bool {
 // Len returns the number of accepted shares, branches included.
 func (c *Chain) Len() int { return len(c.nodes) }
 
-// UncleCount returns how many uncles the main chain references.
-func (c *Chain) UncleCount() int {
-	if c.tip == nil {
-		return 0
-	}
-	return int(c.tip.count) - len(c.main)
-}
-
 // Locator returns main-chain IDs from the tip down: ten in a row, then at
 // doubling distances, the first share last. It is empty on an empty chain.
 func (c *Chain) Locator() []chainhash.Hash {
@@ -136,26 +129,78 @@ func (c *Chain) AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, max 
 	return ids
 }
 
-// Ancestors returns the IDs of a share's ancestors over that many generations,
-// nearest first, each followed by the uncles it references. It ends at the
-// first of stops and is empty for an unknown share.
+// Ancestors returns the IDs of what a share stands on over that many
+// generations: its uncles, its parent, the parent's uncles, the grandparent and
+// so on. It ends before the first of stops and is empty for an unknown share.
 func (c *Chain) Ancestors(id chainhash.Hash, generations int, stops []chainhash.Hash) []chainhash.Hash {
-	var ids []chainhash.Hash
 	n := c.nodes[id]
 	if n == nil {
 		return nil
 	}
-	for a := range n.parent.ancestors() {
-		if generations <= 0 || slices.Contains(stops, a.id) {
-			break
+	var ids []chainhash.Hash
+	for a := range n.ancestors() {
+		if a != n {
+			if generations <= 0 || slices.Contains(stops, a.id) {
+				break
+			}
+			generations--
+			ids = append(ids, a.id)
 		}
-		generations--
-		ids = append(ids, a.id)
 		for _, u := range a.uncles {
 			ids = append(ids, u.id)
 		}
 	}
 	return ids
+}
+
+// IDAt returns the main-chain share of a height.
+func (c *Chain) IDAt(height uint32) (chainhash.Hash, bool) {
+	if int64(height) >= int64(len(c.main)) {
+		return chainhash.Hash{}, false
+	}
+	return c.main[height].id, true
+}
+
+// Stats counts what the chain holds.
+type Stats struct {
+	Main      int // main-chain shares
+	Uncles    int // shares beside it that it references
+	Side      int // shares beside it that it does not
+	Undecided int // shares that wait for something
+}
+
+// Stats returns the counts.
+func (c *Chain) Stats() Stats {
+	s := Stats{Main: len(c.main), Undecided: len(c.undecided.held)}
+	if c.tip != nil {
+		s.Uncles = int(c.tip.count) - len(c.main)
+	}
+	s.Side = len(c.nodes) - s.Main - s.Uncles
+	return s
+}
+
+// Window describes the payout window behind a share.
+type Window struct {
+	Shares, Uncles, Payees int
+	First, Last            uint32 // heights
+}
+
+// Window returns the extent of the window behind a share for a header with the
+// given Bitcoin bits; the zero Window for the zero ID or an unknown share.
+func (c *Chain) Window(parent chainhash.Hash, headerBits uint32) Window {
+	n := c.nodes[parent]
+	t, err := target.FromCompact(headerBits)
+	if n == nil || err != nil {
+		return Window{}
+	}
+	blockWork := target.Work(&t)
+	w := Window{Last: n.height, Payees: len(c.scores(n, headerBits))}
+	for e := range payout.Limit(c.params, n.window(), &blockWork) {
+		w.Shares++
+		w.Uncles += len(e.Uncles)
+		w.First = e.Height
+	}
+	return w
 }
 
 // Hashrate estimates the pool's hashrate in hashes per second from the work of

@@ -42,7 +42,7 @@ type Score struct {
 // share's height. Sums cannot overflow on a chain whose bits are valid: 2⁹⁶
 // hashes a share, 17 bits of shares, 17+5 of weight and 4 of units are 134 bits.
 func Scores(p *chainparams.Params, entries iter.Seq[Entry], blockWork *uint256.Uint256) []Score {
-	window := collect(p, entries, blockWork)
+	window := slices.Collect(Limit(p, entries, blockWork))
 	if len(window) == 0 {
 		return nil
 	}
@@ -71,23 +71,24 @@ func Scores(p *chainparams.Params, entries iter.Seq[Entry], blockWork *uint256.U
 	return sorted(sums)
 }
 
-// collect reads the entries that belong to the window.
-func collect(p *chainparams.Params, entries iter.Seq[Entry], blockWork *uint256.Uint256) []Entry {
-	limit := *blockWork
-	limit.MulUint64(p.WindowBlocks)
-	var window []Entry
-	var work uint256.Uint256
-	for e := range entries {
-		window = append(window, e)
-		work.Add(&e.Work)
-		for i := range e.Uncles {
-			work.Add(&e.Uncles[i].Work)
-		}
-		if uint32(len(window)) >= p.WindowShares || p.WindowBlocks > 0 && work.GtEq(&limit) {
-			break
+// Limit yields those of the entries that belong to the window; see Scores.
+func Limit(p *chainparams.Params, entries iter.Seq[Entry], blockWork *uint256.Uint256) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		limit := *blockWork
+		limit.MulUint64(p.WindowBlocks)
+		var shares uint32
+		var work uint256.Uint256
+		for e := range entries {
+			shares++
+			work.Add(&e.Work)
+			for i := range e.Uncles {
+				work.Add(&e.Uncles[i].Work)
+			}
+			if !yield(e) || shares >= p.WindowShares || p.WindowBlocks > 0 && work.GtEq(&limit) {
+				return
+			}
 		}
 	}
-	return window
 }
 
 // sorted turns the sums into a list ordered by script.

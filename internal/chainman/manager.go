@@ -1,0 +1,205 @@
+package chainman
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/decred/slog"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/chainparams"
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// Store keeps accepted shares. It is called by one goroutine at a time but for
+// Share, which any may call.
+type Store interface {
+	// Append stores a share and the tip that the chain has after it, atomically
+	// and so that both survive a loss of power.
+	Append(s *share.Share, id, tip chainhash.Hash) error
+	// Share returns the encoding of a stored share.
+	Share(id chainhash.Hash) ([]byte, error)
+	// Load calls restore for every stored share in the order they were appended.
+	Load(restore func(*share.Share) error) error
+}
+
+// Bitcoin is what the chain needs of the Bitcoin node.
+type Bitcoin interface {
+	// Header returns a block's header and height, or an error if the node does
+	// not know it.
+	Header(ctx context.Context, hash chainhash.Hash) (wire.BlockHeader, uint32, error)
+	// HeadersBack returns the headers that end with hash, at most n, oldest
+	// first, and the height of the first.
+	HeadersBack(ctx context.Context, hash chainhash.Hash, n int) ([]wire.BlockHeader, uint32, error)
+}
+
+// Hooks are called from Run's goroutine, in order, after what they report is
+// stored. Nil hooks are left out.
+type Hooks struct {
+	// Tip is called after the tip has changed; several changes in a row may be
+	// one call.
+	Tip func()
+	// Accepted is called with each accepted share's ID.
+	Accepted func(id chainhash.Hash)
+}
+
+// Config is what a Manager is made of.
+type Config struct {
+	Params  *chainparams.Params
+	Store   Store
+	Bitcoin Bitcoin
+	Hooks   Hooks
+	Log     slog.Logger      // nil for none
+	Now     func() time.Time // nil for time.Now
+}
+
+// Manager is the sharechain of a running node. All methods are safe for
+// concurrent use.
+type Manager struct {
+	cfg Config
+
+	acceptMu sync.Mutex
+	mu       sync.RWMutex
+	chain    *blockchain.Chain
+	tip      atomic.Pointer[blockchain.Tip]
+
+	events  eventQueue
+	blocks  blockQueue
+	failure chan error
+	broken  atomic.Bool
+}
+
+// New returns a Manager with an empty chain; Load fills it.
+func New(cfg Config) *Manager {
+	if cfg.Log == nil {
+		cfg.Log = slog.Disabled
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	m := &Manager{cfg: cfg, chain: blockchain.New(cfg.Params), failure: make(chan error, 1)}
+	m.events.init()
+	m.blocks.init()
+	m.tip.Store(m.chain.Tip())
+	return m
+}
+
+// loadedHeaders is how many Bitcoin headers are read at the start: those of the
+// 16 days of shares a node keeps (2,304 blocks), and 2,016 more for the
+// difficulty rule at the far end.
+const loadedHeaders = 2_304 + 2_016
+
+// Load reads the recent Bitcoin headers up to tip and then the stored shares. It
+// is called once, before everything else.
+func (m *Manager) Load(ctx context.Context, bitcoinTip chainhash.Hash) error {
+	headers, height, err := m.cfg.Bitcoin.HeadersBack(ctx, bitcoinTip, loadedHeaders)
+	if err != nil {
+		return fmt.Errorf("reading Bitcoin headers: %w", err)
+	}
+	for i := range headers {
+		if err := m.chain.AddBitcoinHeader(&headers[i], height+uint32(i)); err != nil {
+			return err
+		}
+	}
+	if err := m.chain.SetBitcoinTip(bitcoinTip); err != nil {
+		return err
+	}
+	if err := m.cfg.Store.Load(m.chain.Restore); err != nil {
+		return err
+	}
+	tip := m.chain.Tip()
+	m.tip.Store(tip)
+	if tip.Empty {
+		m.cfg.Log.Infof("The sharechain is empty")
+	} else {
+		m.cfg.Log.Infof("Sharechain: %d shares, tip %v at height %d", m.chain.Len(), tip.ID, tip.Height)
+	}
+	return nil
+}
+
+// ErrStopped is returned after a failure of the store, which ends the node.
+var ErrStopped = errors.New("the sharechain has stopped after a failure of its store")
+
+// Accept judges a share and stores it if it is valid; see package blockchain for
+// the verdicts. When it returns nil the share is on disk.
+func (m *Manager) Accept(s *share.Share) error {
+	_, err := m.change(func(now time.Time) (blockchain.Update, error) { return m.chain.Accept(s, now) })
+	if waits, ok := errors.AsType[*blockchain.UndecidedError](err); ok && waits.MissingBlock != nil {
+		m.blocks.add(*waits.MissingBlock)
+	}
+	return err
+}
+
+// retry judges held shares again.
+func (m *Manager) retry() error {
+	_, err := m.change(func(now time.Time) (blockchain.Update, error) { return m.chain.Retry(now), nil })
+	return err
+}
+
+// change runs one change of the chain, stores what was accepted and publishes
+// the new tip. The verdict is passed through; a failing store replaces it.
+func (m *Manager) change(f func(now time.Time) (blockchain.Update, error)) (blockchain.Update, error) {
+	m.acceptMu.Lock()
+	defer m.acceptMu.Unlock()
+	if m.broken.Load() {
+		return blockchain.Update{}, ErrStopped
+	}
+	m.mu.Lock()
+	u, verdict := f(m.cfg.Now())
+	tip := m.tip.Load()
+	if u.TipChanged || len(u.Accepted) > 0 {
+		tip = m.chain.Tip() // a new side share changes the uncles to be had
+	}
+	m.mu.Unlock()
+	for _, a := range u.Accepted {
+		if err := m.cfg.Store.Append(a.Share, a.ID, tip.ID); err != nil {
+			return u, m.fail(err)
+		}
+	}
+	m.publish(u, tip)
+	return u, verdict
+}
+
+// publish lets the others know what is stored now.
+func (m *Manager) publish(u blockchain.Update, tip *blockchain.Tip) {
+	for _, r := range u.Refused {
+		m.cfg.Log.Debugf("Held share %v is invalid: %v", r.ID, r.Err)
+	}
+	if u.DeepReorg {
+		m.cfg.Log.Errorf("A branch with more work was refused because it branches off more than %d shares below the tip; "+
+			"compare your tip with other operators'", m.cfg.Params.MaxReorgShares)
+	}
+	if len(u.Accepted) == 0 {
+		return
+	}
+	if u.Disconnected > 0 {
+		m.cfg.Log.Debugf("Reorganisation: %d shares left the main chain, %d joined", u.Disconnected, u.Connected)
+	}
+	m.tip.Store(tip)
+	for _, a := range u.Accepted {
+		m.events.accepted(a.ID)
+		if a.Block {
+			m.cfg.Log.Infof("Share %v at height %d is a Bitcoin block", a.ID, a.Share.Data.Height)
+		}
+	}
+	m.events.tipChanged()
+}
+
+// fail ends the node: after a failed write nobody knows what is on disk.
+func (m *Manager) fail(err error) error {
+	m.broken.Store(true)
+	select {
+	case m.failure <- err:
+	default:
+	}
+	return fmt.Errorf("%w: %w", ErrStopped, err)
+}
+
+// Tip returns the newest stored tip.
+func (m *Manager) Tip() *blockchain.Tip { return m.tip.Load() }

@@ -1,0 +1,98 @@
+package chainman
+
+import (
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/payout"
+)
+
+// Share returns the encoding of an accepted share.
+func (m *Manager) Share(id chainhash.Hash) ([]byte, error) { return m.cfg.Store.Share(id) }
+
+// Have reports whether a share is accepted or held as undecided.
+func (m *Manager) Have(id chainhash.Hash) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Have(id)
+}
+
+// Locator returns IDs by which a peer finds the fork with its own chain.
+func (m *Manager) Locator() []chainhash.Hash {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Locator()
+}
+
+// AfterLocator returns the main-chain IDs that follow a locator.
+func (m *Manager) AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, max int) []chainhash.Hash {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.AfterLocator(locator, stop, max)
+}
+
+// Ancestors returns the IDs of a share's ancestors with their uncles.
+func (m *Manager) Ancestors(id chainhash.Hash, generations int, stops []chainhash.Hash) []chainhash.Hash {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Ancestors(id, generations, stops)
+}
+
+// Scores returns the scores of the window behind a share; they must not be
+// changed. It takes the lock for writing, as the chain caches them.
+func (m *Manager) Scores(parent chainhash.Hash, headerBits uint32) ([]payout.Score, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.chain.Scores(parent, headerBits)
+}
+
+// Info describes an accepted share.
+func (m *Manager) Info(id chainhash.Hash) (blockchain.Info, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Info(id)
+}
+
+// Latest describes up to n main-chain shares, newest first.
+func (m *Manager) Latest(n int) []blockchain.Info {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Latest(n)
+}
+
+// Blocks describes up to n shares that are Bitcoin blocks, newest first.
+func (m *Manager) Blocks(n int) []blockchain.Info {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Blocks(n)
+}
+
+// Stats counts what the chain holds.
+func (m *Manager) Stats() blockchain.Stats {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Stats()
+}
+
+// IDAt returns the main-chain share of a height.
+func (m *Manager) IDAt(height uint32) (chainhash.Hash, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.IDAt(height)
+}
+
+// Window returns the extent of the payout window behind a share. It takes the
+// lock for writing, as the chain caches scores.
+func (m *Manager) Window(parent chainhash.Hash, headerBits uint32) blockchain.Window {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.chain.Window(parent, headerBits)
+}
+
+// Hashrate estimates the pool's hashrate, in hashes per second, over the last
+// main-chain shares.
+func (m *Manager) Hashrate(shares int) float64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Hashrate(shares)
+}
