@@ -1,0 +1,127 @@
+package bitcoind
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/btcjson"
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/p2poold/p2poold/mining"
+	"github.com/p2poold/p2poold/mining/bitcoindtest"
+)
+
+// serialize returns a block's bytes.
+func serialize(t *testing.T, block *wire.MsgBlock) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if err := block.Serialize(&buf); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+// wantRejected checks that err says the node rejects the block, for a reason.
+func wantRejected(t *testing.T, err error, reason string) {
+	t.Helper()
+	e, ok := errors.AsType[*RejectedError](err)
+	if !ok || !errors.Is(err, ErrRejected) {
+		t.Fatalf("got %v, want a rejected block", err)
+	}
+	if e.Reason != reason {
+		t.Errorf("rejected for %q, want %q", e.Reason, reason)
+	}
+}
+
+// TestSubmitVerdicts checks how each of the node's answers is read.
+func TestSubmitVerdicts(t *testing.T) {
+	tests := []struct {
+		reply  string
+		reason string // "" if the block counts as submitted
+	}{
+		{`{"result":null}`, ""},
+		{`{"result":"duplicate"}`, ""},
+		{`{"result":"inconclusive"}`, ""},
+		{`{"result":"duplicate-inconclusive"}`, ""},
+		{`{"result":"rejected: already have block 00ab"}`, ""},
+		{`{"result":"duplicate-invalid"}`, "duplicate-invalid"},
+		{`{"result":"high-hash"}`, "high-hash"},
+		{`{"result":"bad-txnmrklroot"}`, "bad-txnmrklroot"},
+		{`{"result":"rejected: block hash is too high"}`, "block hash is too high"},
+		{`{"error":{"code":-22,"message":"Block decode failed"}}`, "Block decode failed"},
+	}
+	f := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+	c := newClient(t, Config{URL: f.URL()})
+	for _, test := range tests {
+		f.SetFaults(bitcoindtest.Faults{Raw: map[string]string{"submitblock": test.reply}})
+		err := c.SubmitBlock(t.Context(), []byte{1})
+		if test.reason != "" {
+			wantRejected(t, err, test.reason)
+		} else if err != nil {
+			t.Errorf("%s: %v", test.reply, err)
+		}
+	}
+
+	wantRejected(t, c.SubmitBlock(t.Context(), make([]byte, mining.DefaultWeightLimit+1)),
+		"4000001 bytes are more than a block may have")
+	f.SetFaults(bitcoindtest.Faults{Raw: map[string]string{"submitblock": `{"result":7}`}})
+	wantError(t, c.SubmitBlock(t.Context(), []byte{1}), ErrBadReply)
+	f.SetFaults(bitcoindtest.Faults{Errors: map[string]*btcjson.RPCError{
+		"submitblock": btcjson.NewRPCError(btcjson.ErrRPCMisc, "odd")}})
+	wantError(t, c.SubmitBlock(t.Context(), []byte{1}), ErrRPC, "odd")
+}
+
+// TestSubmitOutlivesOutage checks that a block found while the node is away reaches it
+// when it is back.
+func TestSubmitOutlivesOutage(t *testing.T) {
+	f := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+	other := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+	hash := other.Mine(1)
+	block, err := newClient(t, Config{URL: other.URL()}).Block(t.Context(), hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	f.Down()
+	done := make(chan error, 1)
+	c := newClient(t, Config{URL: f.URL()})
+	go func() { done <- c.SubmitBlock(t.Context(), serialize(t, block)) }()
+	select {
+	case err := <-done:
+		t.Fatalf("gave up: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := f.Up(); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(t, done, "submission"); err != nil {
+		t.Fatal(err)
+	}
+	if tip, err := c.TipHash(t.Context()); err != nil || tip != hash {
+		t.Errorf("tip %v, %v; want %v", tip, err, hash)
+	}
+
+	f.Down()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := c.SubmitBlock(ctx, []byte{1}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSubmitDuringLongpoll checks that a pending longpoll doesn't delay a block.
+func TestSubmitDuringLongpoll(t *testing.T) {
+	f := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+	r := startRun(t, Config{URL: f.URL()}, func(tm *timing) { tm.poll = time.Hour })
+	r.waitHealth(t, true)
+	waitCalls(t, f, "getblocktemplate", 2)
+	start := time.Now()
+	wantRejected(t, r.SubmitBlock(t.Context(), serialize(t, chaincfg.MainNetParams.GenesisBlock)), "prev-blk-not-found")
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("took %v", d)
+	}
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package bitcoindtest
+
+import "os/exec"
+
+// dieWithParent does nothing: only Linux can end a child with its parent.
+func dieWithParent(*exec.Cmd) {}

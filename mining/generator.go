@@ -1,0 +1,223 @@
+package mining
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/slog"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/chainparams"
+	"github.com/p2poold/p2poold/blockchain/payout"
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// Chain is what mining needs of the sharechain. All methods are called
+// concurrently.
+type Chain interface {
+	// Tip returns the newest tip.
+	Tip() *blockchain.Tip
+	// Scores returns the scores of the window behind a share.
+	Scores(parent chainhash.Hash, headerBits uint32) ([]payout.Score, error)
+	// Accept judges a share and stores it if it is valid.
+	Accept(s *share.Share) error
+}
+
+// Node is what mining needs of the Bitcoin node.
+type Node interface {
+	// SubmitBlock offers a serialized block and returns nil once the node has
+	// accepted it or has had it already.
+	SubmitBlock(ctx context.Context, block []byte) error
+}
+
+// maxTemplateAge is how old a template may become before work on it stops. A
+// healthy node sends one every 30 s even when nothing happens; after two minutes
+// of silence a new Bitcoin block has been missed with a chance of 18 %, and work
+// on an old block earns nothing.
+const maxTemplateAge = 2 * time.Minute
+
+// waitingForTemplate is the reason for having no work after the start.
+const waitingForTemplate = "waiting for the first template from the Bitcoin node"
+
+// Config is what a Generator is made of.
+type Config struct {
+	Params *chainparams.Params
+	Chain  Chain
+	Node   Node
+	Tag    []byte           // coinbase tag, at most share.MaxTag bytes
+	Log    slog.Logger      // nil for none
+	Now    func() time.Time // nil for time.Now
+}
+
+// Generator makes Work. Its lock is never held while anything else is called
+// but Chain.Tip and Chain.Scores.
+type Generator struct {
+	cfg Config
+
+	mu       sync.Mutex
+	template *Template
+	node     string // why the node gives no templates, "" if it does
+	hold     string // why there must be no work for other reasons, "" if none
+	work     *Work
+	reason   string // why work is nil
+	watchers map[chan struct{}]struct{}
+
+	submitting sync.WaitGroup
+}
+
+// NewGenerator returns a Generator without work: it waits for a template.
+func NewGenerator(cfg Config) (*Generator, error) {
+	if len(cfg.Tag) > share.MaxTag {
+		return nil, fmt.Errorf("coinbase tag of %d bytes, at most %d are allowed", len(cfg.Tag), share.MaxTag)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Disabled
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Generator{
+		cfg:      cfg,
+		reason:   waitingForTemplate,
+		watchers: make(map[chan struct{}]struct{}),
+	}, nil
+}
+
+// Work returns the newest work, or nil while there is none.
+func (g *Generator) Work() *Work {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.work
+}
+
+// Reason says in one sentence why Work returns nil, and is "" when it does not.
+func (g *Generator) Reason() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.reason
+}
+
+// Template returns the newest template, or nil.
+func (g *Generator) Template() *Template {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.template
+}
+
+// SetTemplate takes a checked template and makes work of it.
+func (g *Generator) SetTemplate(t *Template) {
+	g.mu.Lock()
+	g.template = t
+	g.node = ""
+	g.mu.Unlock()
+	g.rebuild()
+}
+
+// SetNodeHealth tells whether the Bitcoin node answers; reason is "" if so. Work
+// goes on with the last template until that is too old.
+func (g *Generator) SetNodeHealth(reason string) {
+	g.mu.Lock()
+	g.node = reason
+	g.mu.Unlock()
+	g.rebuild()
+}
+
+// Hold stops work with a reason, such as an unfinished synchronisation, until it
+// is called with "".
+func (g *Generator) Hold(reason string) {
+	g.mu.Lock()
+	changed := g.hold != reason
+	g.hold = reason
+	g.mu.Unlock()
+	if changed {
+		g.rebuild()
+	}
+}
+
+// ChainChanged makes new work after a new share tip.
+func (g *Generator) ChainChanged() { g.rebuild() }
+
+// Tick lets time pass: it ends work on a template that has become too old.
+func (g *Generator) Tick() {
+	g.mu.Lock()
+	expired := g.work != nil && g.tooOld(g.template)
+	g.mu.Unlock()
+	if expired {
+		g.rebuild()
+	}
+}
+
+// Subscribe returns a channel that gets a value soon after each change of Work
+// or Reason; several changes in a row may count as one. The caller ends the
+// subscription with cancel.
+func (g *Generator) Subscribe() (changed <-chan struct{}, cancel func()) {
+	ch := make(chan struct{}, 1)
+	g.mu.Lock()
+	g.watchers[ch] = struct{}{}
+	g.mu.Unlock()
+	return ch, func() {
+		g.mu.Lock()
+		delete(g.watchers, ch)
+		g.mu.Unlock()
+	}
+}
+
+// rebuild joins the current template and tip.
+func (g *Generator) rebuild() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	work, err := g.build()
+	switch {
+	case err != nil:
+		if g.reason != err.Error() {
+			g.cfg.Log.Warnf("No work for miners: %v", err)
+		}
+		g.work, g.reason = nil, err.Error()
+	default:
+		if g.reason != "" {
+			g.cfg.Log.Infof("Work for miners at Bitcoin height %d, share height %d", work.template.Height, work.tip.NextHeight)
+		}
+		g.work, g.reason = work, ""
+	}
+	for ch := range g.watchers {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// build makes work or says why there is none. The caller holds the lock.
+func (g *Generator) build() (*Work, error) {
+	t := g.template
+	switch {
+	case g.hold != "":
+		return nil, errors.New(g.hold)
+	case t == nil && g.node != "":
+		return nil, errors.New(g.node)
+	case t == nil:
+		return nil, errors.New(waitingForTemplate)
+	case g.tooOld(t):
+		if g.node != "" {
+			return nil, errors.New(g.node)
+		}
+		return nil, fmt.Errorf("no template from the Bitcoin node since %s", t.Received.UTC().Format(time.TimeOnly))
+	}
+	tip := g.cfg.Chain.Tip()
+	scores, err := g.cfg.Chain.Scores(tip.ID, t.Bits)
+	if err != nil {
+		return nil, fmt.Errorf("payouts for the share tip: %w", err)
+	}
+	return newWork(&g.cfg, t, tip, scores, g.work)
+}
+
+func (g *Generator) tooOld(t *Template) bool {
+	return g.cfg.Now().Sub(t.Received) > maxTemplateAge
+}
+
+// Wait blocks until no submission to the Bitcoin node is under way.
+func (g *Generator) Wait() { g.submitting.Wait() }

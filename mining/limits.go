@@ -1,0 +1,44 @@
+package mining
+
+import (
+	"github.com/btcsuite/btcd/txscript/v2"
+
+	"github.com/p2poold/p2poold/blockchain/payout"
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+const (
+	// witnessScale is BIP 141's factor between bytes outside the witness and
+	// weight units, and between legacy signature operations and their cost.
+	witnessScale = 4
+	// headerWeight is that of the block header and a three-byte transaction
+	// count.
+	headerWeight = (80 + 3) * witnessScale
+	// coinbaseOverhead is the coinbase without outputs at its longest: version 4,
+	// input count 1, outpoint 36, script 1+100, sequence 4, output count 3, lock
+	// time 4; witness commitment output 47.
+	coinbaseOverhead = 4 + 1 + 36 + 101 + 4 + 3 + 4 + 47
+	// coinbaseWitness is marker, flag, and one stack item of 32 bytes, which
+	// weigh one unit each.
+	coinbaseWitness = 2 + 1 + 1 + 32
+	// outputOverhead is an output's amount and script length.
+	outputOverhead = 8 + 1
+)
+
+// fits reports whether the block with this distribution stays within the weight
+// and signature operations that the template allows. Nodes reserve room for a
+// coinbase, but not for any number of outputs.
+func (w *Work) fits(r payout.Result) bool {
+	bytes := int64(coinbaseOverhead + outputOverhead + share.MaxPayee)
+	// The finder's script is not known yet; P2PKH has most signature operations.
+	sigops := int64(witnessScale)
+	for i := range r.Payouts {
+		bytes += outputOverhead + int64(len(r.Payouts[i].Script))
+		if txscript.IsPayToPubKeyHash(r.Payouts[i].Script) {
+			sigops += witnessScale
+		}
+	}
+	t := w.template
+	weight := headerWeight + bytes*witnessScale + coinbaseWitness + t.Weight()
+	return weight <= t.WeightLimit && sigops+t.Sigops() <= t.SigopLimit
+}

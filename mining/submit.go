@@ -1,0 +1,84 @@
+package mining
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/blockchain/target"
+)
+
+const (
+	// submitTimeout bounds one submission of a block to the node. A full block
+	// takes a slow node some seconds to validate.
+	submitTimeout = time.Minute
+	// blockHeadStart is how long the share of a block waits for the node's answer
+	// to the block before it is accepted and relayed. The block comes first; but
+	// a node that hangs must not cost the share.
+	blockHeadStart = 250 * time.Millisecond
+)
+
+// Solution is what a device found for a Job.
+type Solution struct {
+	Extranonce [share.ExtranonceSize]byte
+	Version    int32  // of the header, rolled bits included
+	Time       uint32 // of the header, Unix seconds
+	Nonce      uint32
+	Worker     string // name for the log
+}
+
+// Outcome says what a solution was.
+type Outcome struct {
+	Hash  chainhash.Hash
+	Block bool // it met Bitcoin's target and went to the node
+	Share bool // it met the share target and is on the sharechain
+}
+
+// Submit takes a solution that meets the job's share or block target. A Bitcoin
+// block goes to the node before anything else is done; its fate does not depend
+// on ctx, nor on what becomes of the share. The error is the verdict on the
+// share, nil if it was accepted or if the solution was a block only.
+func (g *Generator) Submit(ctx context.Context, j *Job, s Solution) (Outcome, error) {
+	sh := j.share(s)
+	out := Outcome{Hash: sh.ID()}
+	if out.Block = target.HashMeets(&out.Hash, &j.BlockTarget); out.Block {
+		g.submitBlock(ctx, out.Hash, j, s)
+	}
+	if !target.HashMeets(&out.Hash, &j.ShareTarget) {
+		return out, nil
+	}
+	err := g.cfg.Chain.Accept(sh)
+	if err != nil && !errors.Is(err, blockchain.ErrDuplicate) {
+		if _, invalid := errors.AsType[blockchain.RuleError](err); invalid {
+			g.cfg.Log.Errorf("Own share %v was refused, this should not happen: %v", out.Hash, err)
+		}
+		return out, err
+	}
+	out.Share = true
+	g.cfg.Log.Debugf("Share %v at height %d by %s", out.Hash, j.ShareHeight, s.Worker)
+	return out, nil
+}
+
+// submitBlock sends the block on its way and gives it a head start.
+func (g *Generator) submitBlock(ctx context.Context, hash chainhash.Hash, j *Job, s Solution) {
+	block := j.block(s)
+	answered := make(chan struct{})
+	g.submitting.Go(func() {
+		defer close(answered)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
+		defer cancel()
+		if err := g.cfg.Node.SubmitBlock(ctx, block); err != nil {
+			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, j.BitcoinHeight, s.Worker, err)
+			return
+		}
+		g.cfg.Log.Infof("BITCOIN BLOCK %v at height %d found by %s", hash, j.BitcoinHeight, s.Worker)
+	})
+	select {
+	case <-answered:
+	case <-time.After(blockHeadStart):
+	}
+}

@@ -1,0 +1,166 @@
+package mining
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/chainparams"
+	"github.com/p2poold/p2poold/blockchain/payout"
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/blockchain/target"
+)
+
+const (
+	// versionBase is the header version of all jobs: BIP 9's prefix with every
+	// bit that devices may roll (BIP 320's mask) zeroed, for servers and firmware
+	// disagree on whether rolled bits are combined by OR or XOR.
+	versionBase = 0x20000000
+	versionMask = 0x1fffe000
+
+	// rollTime is how far, in seconds, a device may move a header's time beyond
+	// its job's: within the two hours Bitcoin allows, with room for clocks.
+	rollTime = 7000
+	// rollTimeMinDifficulty replaces it where Bitcoin's required bits depend on
+	// the header's time (testnet4's 20-minute rule).
+	rollTimeMinDifficulty = 60
+)
+
+// Work is one Bitcoin template joined to one share tip. It is immutable and safe
+// for concurrent use.
+type Work struct {
+	params   *chainparams.Params
+	template *Template
+	tip      *blockchain.Tip
+	scores   []payout.Score
+	data     share.Data // of every share of this work, but for payee and class
+
+	branch      []chainhash.Hash
+	shareTarget uint256.Uint256
+	blockTarget uint256.Uint256
+	minTime     uint32
+	maxTime     uint32
+	now         func() time.Time
+
+	payouts [5]func() *classPayouts // by class, computed when first needed
+}
+
+// classPayouts is what all jobs of a work and class have in common.
+type classPayouts struct {
+	result payout.Result
+	fits   bool // the block stays within its limits of weight and sigops
+}
+
+// newWork joins template and tip. The merkle branch and the witness commitment
+// are taken over from previous work on the same template.
+func newWork(cfg *Config, t *Template, tip *blockchain.Tip, scores []payout.Score, previous *Work) (*Work, error) {
+	bitcoinTarget, err := target.FromCompact(t.Bits)
+	if err != nil {
+		return nil, fmt.Errorf("template bits %08x: %w", t.Bits, err)
+	}
+	// Building on an older block than the tip's is invalid, and a node that
+	// offers it will catch up.
+	if t.Height <= tip.BitcoinHeight {
+		return nil, fmt.Errorf("the Bitcoin node is behind: its template has height %d, the share tip builds on block %d", t.Height, tip.BitcoinHeight)
+	}
+	now := uint32(min(cfg.Now().Unix(), math.MaxUint32))
+	w := &Work{
+		params: cfg.Params, template: t, tip: tip, scores: scores, now: cfg.Now,
+		shareTarget: tip.NextTarget,
+		blockTarget: cfg.Params.BlockTarget(bitcoinTarget, tip.NextTarget),
+		data: share.Data{
+			Version: share.Version, Previous: tip.ID, Uncles: tip.Uncles,
+			Height: tip.NextHeight, Time: max(now, tip.MinTime), Bits: tip.NextBits,
+			BitcoinHeight: t.Height, CoinbaseValue: t.CoinbaseValue, Tag: cfg.Tag,
+		},
+	}
+	w.minTime = t.MinTime
+	w.maxTime = w.jobTime() + rollTime
+	if p := cfg.Params.Bitcoin; p.ReduceMinDifficulty && !p.PoWNoRetargeting {
+		w.maxTime = w.jobTime() + rollTimeMinDifficulty
+	}
+	if previous != nil && previous.template == t {
+		w.branch, w.data.WitnessCommitment = previous.branch, previous.data.WitnessCommitment
+	} else {
+		commitment := t.WitnessCommitment()
+		w.branch, w.data.WitnessCommitment = t.MerkleBranch(), commitment[:]
+	}
+	for class := range w.payouts {
+		w.payouts[class] = sync.OnceValue(func() *classPayouts { return w.classPayouts(share.Class(class)) })
+	}
+	return w, nil
+}
+
+// jobTime is the template's header time.
+func (w *Work) jobTime() uint32 { return max(w.template.CurTime, w.template.MinTime) }
+
+// Template returns the template of the work.
+func (w *Work) Template() *Template { return w.template }
+
+// Tip returns the share tip the work builds on.
+func (w *Work) Tip() *blockchain.Tip { return w.tip }
+
+// Payouts returns the distribution of the coinbase value for a class. Finder's
+// share goes to whoever finds the next share.
+func (w *Work) Payouts(class share.Class) payout.Result {
+	if !class.Valid() {
+		return payout.Result{}
+	}
+	return w.payouts[class]().result
+}
+
+// Scores returns the scores behind the payouts, ordered by script. The result
+// must not be changed.
+func (w *Work) Scores() []payout.Score { return w.scores }
+
+func (w *Work) classPayouts(class share.Class) *classPayouts {
+	c := &classPayouts{result: payout.Compute(w.params, w.scores, w.data.CoinbaseValue, class, &w.tip.ID)}
+	c.fits = w.fits(c.result)
+	return c
+}
+
+// Job returns the job that pays payee, an output script of a standard form, with
+// a coinbase of at most the class: where the template leaves no room for that
+// many outputs, the largest class that fits is taken.
+func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
+	if err := share.CheckPayee(payee); err != nil {
+		return nil, err
+	}
+	if !class.Valid() {
+		return nil, fmt.Errorf("unknown output class %d", uint8(class))
+	}
+	payouts := w.payouts[class]()
+	for !payouts.fits && class > share.Class12 {
+		class--
+		payouts = w.payouts[class]()
+	}
+	if !payouts.fits {
+		return nil, fmt.Errorf("the template leaves no room for a coinbase of %d outputs: raise -blockreservedweight of the Bitcoin node", class.Outputs())
+	}
+	data := w.data
+	data.Payee, data.Class = payee, class
+	j := &Job{
+		PrevBlock: w.template.PrevBlock, Version: versionBase, Bits: w.template.Bits,
+		Time: w.currentTime(), MinTime: w.minTime, MaxTime: w.maxTime,
+		Coinb1: data.CoinbaseHead(&w.params.ChainID),
+		Coinb2: data.CoinbaseTail(payouts.result.Finder, payouts.result.Payouts),
+		Branch: w.branch, ShareTarget: w.shareTarget, BlockTarget: w.blockTarget,
+		ShareHeight: data.Height, BitcoinHeight: data.BitcoinHeight,
+		data: data, work: w,
+	}
+	if err := j.verify(payouts.result); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// currentTime is the job's header time: the template's, moved on by its age.
+func (w *Work) currentTime() uint32 {
+	age := uint32(max(0, w.now().Sub(w.template.Received)/time.Second))
+	return min(w.jobTime()+age, w.maxTime)
+}
