@@ -28,7 +28,7 @@ type test struct {
 // generated shares.
 func newTest(t *testing.T, opts ...chainparams.Option) *test {
 	t.Helper()
-	opts = append([]chainparams.Option{chainparams.WithWindow(20, 5, 60, 10)}, opts...)
+	opts = append([]chainparams.Option{chainparams.WithWindow(20, 5, 60, 10), chaingen.Easy}, opts...)
 	params, err := chainparams.New(chainparams.Regtest, "main", opts...)
 	if err != nil {
 		t.Fatal(err)
@@ -337,7 +337,7 @@ func TestWrongPayoutIsRefused(tt *testing.T) {
 // TestOtherChainsShareIsRefused: a share is worth nothing in another pool.
 func TestOtherChainsShareIsRefused(tt *testing.T) {
 	t := newTest(tt)
-	params, err := chainparams.New(chainparams.Regtest, "other", chainparams.WithWindow(20, 5, 60, 10))
+	params, err := chainparams.New(chainparams.Regtest, "other", chainparams.WithWindow(20, 5, 60, 10), chaingen.Easy)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type Info struct {
 	CoinbaseValue int64
 	BitcoinHeight uint32 // of the block it would be; 0 if its block is unknown
 	OnMainChain   bool
+	IsUncle       bool // a main-chain share references it
 	Block         bool // it is a Bitcoin block
 }
 
@@ -32,6 +33,7 @@ func (c *Chain) info(n *node) Info {
 		ID: n.id, Height: n.height, Time: n.time, Bits: n.bits, Work: n.work, TotalWork: n.total,
 		Payee: n.payee, CoinbaseValue: n.coinbaseValue, OnMainChain: c.onMain(n), Block: n.block,
 	}
+	i.IsUncle = !i.OnMainChain && c.isUncle(n)
 	if n.parent != nil {
 		i.Previous = n.parent.id
 	}
@@ -42,6 +44,17 @@ func (c *Chain) info(n *node) Info {
 		i.BitcoinHeight = uint32(n.bitcoin.height + 1)
 	}
 	return i
+}
+
+// isUncle reports whether a main-chain share references n: one at most
+// MaxUncleDepth above n's parent.
+func (c *Chain) isUncle(n *node) bool {
+	for h := n.height + 1; h < n.height+c.params.MaxUncleDepth && int64(h) < int64(len(c.main)); h++ {
+		if slices.Contains(c.main[h].uncles, n) {
+			return true
+		}
+	}
+	return false
 }
 
 // Info returns the description of an accepted share.
@@ -76,10 +89,9 @@ func (c *Chain) Blocks(n int) []Info {
 	return out
 }
 
-// Have reports whether a share is accepted or held as undecided.
-func (c *Chain) Have(id chainhash.Hash) bool {
-	return c.nodes[id] != nil || c.undecided.has(id)
-}
+// Have reports whether a share is accepted. One that is held as undecided does
+// not count: what is held may be a forgery under the ID of a share yet to come.
+func (c *Chain) Have(id chainhash.Hash) bool { return c.nodes[id] != nil }
 
 // Len returns the number of accepted shares, branches included.
 func (c *Chain) Len() int { return len(c.nodes) }

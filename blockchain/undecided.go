@@ -21,6 +21,7 @@ const (
 // held is a share that waits for something.
 type held struct {
 	share *share.Share
+	body  string // encoding
 	id    chainhash.Hash
 	waits *UndecidedError
 	until time.Time
@@ -31,23 +32,34 @@ type undecidedPool struct {
 	held []held
 }
 
-func (p *undecidedPool) has(id chainhash.Hash) bool {
-	return slices.ContainsFunc(p.held, func(h held) bool { return h.id == id })
-}
+// maxBodies is how many different bodies of one share are held. A header can be
+// sent with forged data around it, which shows only when the payouts can be
+// checked; the forgery must not hide the real share, nor the real one need luck.
+const maxBodies = 3
 
 // add holds a share, or only renews the reason it waits for. When the pool is
-// full the share that has waited longest makes room.
+// full the share that has waited longest makes room; of the bodies of one share
+// the newest does.
 func (p *undecidedPool) add(s *share.Share, id chainhash.Hash, waits *UndecidedError, now time.Time) {
+	h := held{share: s, body: string(s.Encode()), id: id, waits: waits, until: now.Add(undecidedFor)}
+	bodies, newest := 0, 0
 	for i := range p.held {
-		if p.held[i].id == id {
+		if p.held[i].id != id {
+			continue
+		}
+		if p.held[i].body == h.body {
 			p.held[i].waits = waits
 			return
 		}
+		bodies, newest = bodies+1, i
 	}
-	if len(p.held) >= maxUndecided {
+	switch {
+	case bodies >= maxBodies:
+		p.held = slices.Delete(p.held, newest, newest+1)
+	case len(p.held) >= maxUndecided:
 		p.held = slices.Delete(p.held, 0, 1)
 	}
-	p.held = append(p.held, held{share: s, id: id, waits: waits, until: now.Add(undecidedFor)})
+	p.held = append(p.held, h)
 }
 
 // take removes and returns the shares for which ready says so, and drops those

@@ -21,6 +21,10 @@ import (
 // sat.
 const CoinbaseValue = 5_000_000_000
 
+// Easy is the option for chainparams.New that makes two hashes enough for a
+// share. Regtest's own 65,536 add up in a test of thousands.
+func Easy(p *chainparams.Params) { p.EasiestBits = 0x207fffff }
+
 // TB is the part of testing.TB that a Generator needs.
 type TB interface {
 	Helper()

@@ -9,6 +9,6 @@
 //	g.Next("b1", "a0")                        //   \- b1
 //	g.Next("a2", "a1", chaingen.Uncles("b1")) // a0 - a1 - a2(b1)
 //
-// It works with parameters whose difficulty a CPU meets at once, such as
-// regtest's. A Generator is not safe for concurrent use.
+// It works with parameters whose difficulty a CPU meets at once: regtest's with
+// the option Easy. A Generator is not safe for concurrent use.
 package chaingen

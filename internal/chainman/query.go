@@ -10,7 +10,7 @@ import (
 // Share returns the encoding of an accepted share.
 func (m *Manager) Share(id chainhash.Hash) ([]byte, error) { return m.cfg.Store.Share(id) }
 
-// Have reports whether a share is accepted or held as undecided.
+// Have reports whether a share is accepted.
 func (m *Manager) Have(id chainhash.Hash) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
