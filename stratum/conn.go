@@ -1,0 +1,84 @@
+package stratum
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// serve runs one connection until it ends. It owns the connection's two
+// goroutines: this one reads and executes, the other one writes.
+func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	defer s.remove(conn)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	extranonce1, err := s.extranonces.take()
+	if err != nil {
+		conn.Close()
+		return
+	}
+	defer s.extranonces.release(extranonce1)
+	out := newOutbox(conn)
+	sess := newSession(&s.deps, out, extranonce1, time.Now())
+	s.add(conn, sess)
+
+	written := make(chan error, 1)
+	go func() { written <- out.run() }()
+	err = readLines(ctx, conn, sess)
+	out.finish()
+	if writeErr := <-written; writeErr != nil {
+		err = writeErr
+	}
+
+	sess.close(time.Now())
+	s.cfg.Log.Debugf("Connection from %v closed: %v", conn.RemoteAddr(), err)
+}
+
+// readLines feeds a session from its connection until one of them ends.
+func readLines(ctx context.Context, conn io.Reader, sess *session) error {
+	lines := newLineReader(conn)
+	for first := true; ; first = false {
+		line, err := lines.next()
+		if err != nil {
+			if errors.Is(err, errLineTooLong) {
+				sess.out.send(appendReply(nil, []byte("null"), resultNull, &stratumError{codeOther, err.Error()}))
+			}
+			return err
+		}
+		if first && !mayBeStratum(line) {
+			return errNotJSON // a web browser or a port scanner
+		}
+		delay, err := sess.handle(ctx, line, time.Now())
+		if err != nil {
+			return err
+		}
+		if !lines.buffered() {
+			sess.flush(time.Now())
+		}
+		if delay > 0 {
+			if err := pause(ctx, delay); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// mayBeStratum reports whether a first line can be the beginning of a session.
+func mayBeStratum(line []byte) bool {
+	i := skipSpace(line, 0)
+	return i == len(line) || line[i] == '{'
+}
+
+// pause waits, or returns early when ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

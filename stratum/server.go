@@ -1,0 +1,183 @@
+package stratum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Server is a Stratum V1 server. All methods are safe for concurrent use.
+type Server struct {
+	cfg         Config
+	deps        deps
+	extranonces *allocator
+	work        atomic.Pointer[workset]
+	jobNumber   atomic.Uint64
+
+	mu        sync.Mutex // held for moments, before no other lock
+	listeners []net.Listener
+	open      int // connections accepted and not yet gone
+	conns     map[net.Conn]*session
+	warned    time.Time // when a refused connection was last logged
+
+}
+
+// New checks cfg and returns a server that does nothing yet.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.normalize(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:         cfg,
+		extranonces: newAllocator(),
+		conns:       make(map[net.Conn]*session),
+	}
+	// A client that reconnects, or moves here from another node, must not find
+	// its old job's id on another job.
+	s.jobNumber.Store(uint64(rand.Uint32()))
+	s.work.Store(newWorkset(nil, "the node is starting"))
+	s.deps = deps{
+		cfg:      &s.cfg,
+		log:      cfg.Log,
+		names:    names{params: cfg.Params, defaultPayee: cfg.DefaultPayee},
+		registry: newRegistry(time.Now()),
+		current:  s.work.Load,
+		nextJob:  func() uint64 { return s.jobNumber.Add(1) },
+	}
+	return s, nil
+}
+
+// keepAlive finds dead peers within some two minutes even if nothing is sent.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
+
+// Listen binds the configured addresses, so that a port that is taken shows
+// before the rest of the node starts. Run does it if it was not done before.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listeners != nil {
+		return nil
+	}
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+	for _, addr := range s.cfg.Listen {
+		l, err := lc.Listen(context.Background(), "tcp", addr)
+		if err != nil {
+			closeAll(s.listeners)
+			s.listeners = nil
+			return listenError(addr, err)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+// listenError adds what to do.
+func listenError(addr string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("stratum: %s is in use by another program, perhaps another p2poold or pool: "+
+			"stop it, or choose another port with --stratumlisten: %w", addr, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("stratum: no permission to listen on %s: "+
+			"choose a port of 1024 or above with --stratumlisten: %w", addr, err)
+	}
+	return fmt.Errorf("stratum: cannot listen on %s, check --stratumlisten: %w", addr, err)
+}
+
+// Addrs returns the addresses listened on, with the real ports.
+func (s *Server) Addrs() []net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addrs := make([]net.Addr, len(s.listeners))
+	for i, l := range s.listeners {
+		addrs[i] = l.Addr()
+	}
+	return addrs
+}
+
+// Run serves until ctx is done or a listener fails for good, and returns when
+// all connections and goroutines are gone. A cancelled ctx is no error.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.mu.Lock()
+	listeners := s.listeners
+	s.mu.Unlock()
+
+	s.refresh() // the first client finds the work that there is
+	var wg sync.WaitGroup
+	errs := make(chan error, len(listeners))
+	for _, l := range listeners {
+		s.cfg.Log.Infof("Stratum listens on %v", l.Addr())
+		wg.Go(func() {
+			if err := s.accept(ctx, l, &wg); err != nil {
+				errs <- err
+				cancel()
+			}
+		})
+	}
+	wg.Go(func() { s.distribute(ctx) })
+
+	<-ctx.Done()
+	closeAll(listeners)
+	wg.Wait()
+	select {
+	case err := <-errs:
+		return err
+	default:
+		return nil
+	}
+}
+
+// acceptRetry is the pause after a passing failure, such as running out of
+// file descriptors.
+const acceptRetry = 100 * time.Millisecond
+
+// accept takes connections until ctx is done.
+func (s *Server) accept(ctx context.Context, l net.Listener, wg *sync.WaitGroup) error {
+	for {
+		conn, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("stratum: listener %v failed: %w", l.Addr(), err)
+		case err != nil:
+			s.warn("cannot accept a connection: %v", err)
+			if pause(ctx, acceptRetry) != nil {
+				return nil
+			}
+		case !s.reserve():
+			conn.Close()
+			s.warn("limit of %d connections reached", s.cfg.MaxConnections)
+		default:
+			wg.Go(func() { s.serve(ctx, conn) })
+		}
+	}
+}
+
+// warn logs at most once a minute: anybody who can connect can cause it.
+func (s *Server) warn(format string, params ...any) {
+	s.mu.Lock()
+	now := time.Now()
+	due := now.Sub(s.warned) >= time.Minute
+	if due {
+		s.warned = now
+	}
+	s.mu.Unlock()
+	if due {
+		s.cfg.Log.Warnf("Stratum: "+format, params...)
+	}
+}

@@ -1,0 +1,220 @@
+package stratum
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+func testConfig(addr string) Config {
+	return Config{
+		Listen: []string{addr}, Params: &chaincfg.RegressionNetParams, DefaultPayee: testPayee,
+		Source: &fakeSource{work: newFakeWork(0, hard), watching: make(chan struct{})},
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"default payee": func(c *Config) { c.DefaultPayee = []byte{0x6a} },
+		"host:port":     func(c *Config) { c.Listen = []string{"nonsense"} },
+		"negative":      func(c *Config) { c.MinDifficulty = -1 },
+		"Source":        func(c *Config) { c.Source = nil },
+	} {
+		cfg := testConfig("127.0.0.1:0")
+		change(&cfg)
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	first, err := New(testConfig("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- first.Run(ctx) }()
+
+	second, err := New(testConfig(first.Addrs()[0].String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "in use by another program") {
+		t.Errorf("taken port: %v", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// Connections that come and go over real TCP leave nothing behind.
+func TestConnectAndDisconnect(t *testing.T) {
+	server, err := New(testConfig("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	before := runtime.NumGoroutine()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- server.Run(ctx) }()
+
+	addr := server.Addrs()[0].String()
+	var wg sync.WaitGroup
+	for part := range 4 {
+		wg.Go(func() {
+			for i := range 50 {
+				cycle(t, addr, (part*50+i)%3)
+			}
+		})
+	}
+	wg.Wait()
+	stays, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stays.Close()
+
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if n := server.Connections(); n != 0 {
+		t.Errorf("%d connections after Run", n)
+	}
+	if n := len(server.extranonces.live); n != 0 {
+		t.Errorf("%d extranonces after Run", n)
+	}
+	// The goroutine of a context.AfterFunc may outlive the connection it closed by
+	// a moment; yield to it.
+	for range 1000 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		runtime.Gosched()
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+}
+
+// cycle connects and leaves before, during or after the handshake.
+func cycle(t *testing.T, addr string, stage int) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if stage == 0 {
+		return
+	}
+	conn.Write([]byte(`{"id":1,"method":"mining.subscribe","params":[]}` + "\n"))
+	if stage == 1 {
+		return
+	}
+	conn.Write([]byte(`{"id":2,"method":"mining.authorize","params":["rig","x"]}` + "\n"))
+	r := bufio.NewReader(conn)
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Errorf("no job: %v", err)
+			return
+		}
+		if strings.Contains(line, "mining.notify") && strings.Contains(line, "true]") {
+			return
+		}
+	}
+}
+
+func TestAllocatorIsUnique(t *testing.T) {
+	a := newAllocator()
+	a.next = 0xfffffffe
+	seen := make(map[uint32]bool)
+	for range 8 {
+		v, err := a.take()
+		if err != nil || seen[v] {
+			t.Fatalf("%08x, %v", v, err)
+		}
+		seen[v] = true
+	}
+	a.release(1)
+	a.next = 0xffffffff // everything up to 5 is taken but 1
+	if v, err := a.take(); err != nil || v != 1 {
+		t.Errorf("%08x, %v instead of the only free one", v, err)
+	}
+}
+
+func TestRegistryIsBounded(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	r := newRegistry(now)
+	connected := r.connect(identity{worker: "stays"}, "", share.Class12, now)
+	for i := range maxWorkers + 100 {
+		now = now.Add(time.Second)
+		name := string(appendUint32(nil, uint32(i)))
+		r.disconnect(r.connect(identity{worker: name}, "", share.Class12, now), now)
+	}
+	list := r.list(now)
+	if len(list) != maxWorkers {
+		t.Errorf("%d workers", len(list))
+	}
+	if r.workers["stays"] != connected {
+		t.Error("a connected worker was forgotten")
+	}
+	if r.workers["00000000"] != nil || r.workers[string(appendUint32(nil, maxWorkers+99))] == nil {
+		t.Error("not the oldest was forgotten")
+	}
+}
+
+func TestJobTableLimits(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	var table jobTable
+	for i := range uint64(2 * maxJobs) {
+		table.add(&liveJob{id: i, created: now})
+	}
+	if len(table.jobs) != maxJobs || table.find([]byte("3f")) != nil || table.find([]byte("40")) == nil {
+		t.Errorf("%d jobs", len(table.jobs))
+	}
+	table.retire(now.Add(maxJobAge + 1))
+	if len(table.jobs) != 1 || table.newest().id != 2*maxJobs-1 {
+		t.Errorf("%d jobs after their time", len(table.jobs))
+	}
+
+	// What is remembered goes with its job.
+	old, young := table.newest(), &liveJob{id: 1000, created: now}
+	table.add(young)
+	for i := range maxSeen + 1 {
+		j := old
+		if i >= maxSeen/2 {
+			j = young
+		}
+		if !table.remember(j, &chainhash.Hash{byte(i), byte(i >> 8), byte(i >> 16)}) {
+			t.Fatalf("full after %d", i)
+		}
+	}
+	if len(table.jobs) != 1 || len(table.seen) != maxSeen/2+1 {
+		t.Errorf("%d jobs with %d submissions", len(table.jobs), len(table.seen))
+	}
+	if table.isDuplicate(&chainhash.Hash{1}) || !table.isDuplicate(&chainhash.Hash{0xff, 0xff}) {
+		t.Error("the wrong submissions were forgotten")
+	}
+}

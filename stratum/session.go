@@ -1,0 +1,250 @@
+package stratum
+
+import (
+	"cmp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/slog"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// Times of a session.
+const (
+	// handshakeTimeout is how long a client has to subscribe and authorize.
+	handshakeTimeout = 60 * time.Second
+	// idleTimeout is the longest silence of an authorized client. Vardiff makes a
+	// working device submit every few seconds; a paused one may stay a while.
+	idleTimeout = 30 * time.Minute
+	// notifyEvery is the age of a job at which a fresh one is sent. Clients give up
+	// a silent server: cpuminer after 120 s, cgminer after 90 s, some in a minute.
+	notifyEvery = 25 * time.Second
+)
+
+// Limits of a session's messages.
+const (
+	// messageRate and messageBurst bound the messages of one client per second;
+	// above, reading slows down. Vardiff asks for 0.3 submissions a second.
+	messageRate, messageBurst = 500, 1000
+	// shareRate and shareBurst bound the shares of one client per second, in the
+	// same way. A chain finds one in some seconds; only while a young one's
+	// difficulty rises can one device find many, of which no more than a few on
+	// each tip count.
+	shareRate, shareBurst = 200, 400
+	// junkRate and junkBurst bound messages that make no sense, refused logins
+	// among them; above, the connection ends.
+	junkRate, junkBurst = 0.5, 50
+	// maxSessionWorkers bounds the usernames authorized on one connection.
+	maxSessionWorkers = 64
+)
+
+// versionMask holds the version bits that miners may roll (BIP 320).
+const versionMask uint32 = 0x1fffe000
+
+// deps is what all sessions of a server share.
+type deps struct {
+	cfg      *Config
+	log      slog.Logger
+	names    names
+	registry *registry
+	// current returns the newest workset, never nil.
+	current func() *workset
+	// nextJob returns a number that no other job of this server has.
+	nextJob func() uint64
+}
+
+// session is the protocol state of one connection. It does no I/O of its own:
+// lines go in through handle and flush, work through deliver, time through
+// tick, and what is to be sent goes to the outbox.
+//
+// handle and flush are called from the connection's reader only; deliver and
+// tick from the server's distributor. mu is held for moments, never during a
+// call of Source.Submit, and comes before the locks of workset, worker and
+// outbox.
+type session struct {
+	*deps
+	out       *outbox
+	connected time.Time
+
+	mu          sync.Mutex
+	extranonce1 uint32
+	userAgent   string
+	class       share.Class
+	mask        uint32
+	subscribed  bool
+	ready       bool // the handshake's answers are out: jobs may follow
+	payee       []byte
+	workers     map[string]*worker // by username as sent
+	lastHeard   time.Time
+	messages    bucket
+	shares      bucket
+	junk        bucket
+
+	vardiff    vardiff
+	jobs       jobTable
+	sentDiff   float64 // what the client knows, 0 at first
+	lastNotify time.Time
+	tip        chainhash.Hash // previous block of the newest job
+	idle       bool           // told that there is no work
+
+	scratch []byte // for messages under construction
+}
+
+func newSession(d *deps, out *outbox, extranonce1 uint32, now time.Time) *session {
+	return &session{
+		deps: d, out: out, connected: now,
+		extranonce1: extranonce1,
+		class:       d.cfg.ClassFor(""),
+		mask:        versionMask,
+		workers:     make(map[string]*worker),
+		lastHeard:   now,
+		messages:    newBucket(messageRate, messageBurst, now),
+		shares:      newBucket(shareRate, shareBurst, now),
+		junk:        newBucket(junkRate, junkBurst, now),
+		vardiff:     newVardiff(d.cfg.StartDifficulty, d.cfg.MinDifficulty),
+	}
+}
+
+// deliver sends the job of the newest work, after the difficulty that applies
+// to it. Nothing is sent before the handshake is over.
+func (s *session) deliver(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ready {
+		s.sendJob(now)
+	}
+}
+
+// sendJob MUST be called with the mutex held.
+func (s *session) sendJob(now time.Time) {
+	ws := s.current()
+	if ws.work == nil {
+		s.sendReason(ws.reason, now)
+		return
+	}
+	p, err := ws.prepare(s.payee, s.class)
+	if err != nil {
+		s.log.Debugf("No job for a connection: %v", err)
+		s.sendReason("the node cannot build a job at the moment", now)
+		return
+	}
+	if s.idle || s.vardiff.since.IsZero() {
+		s.vardiff.restart(now)
+	}
+	s.idle = false
+
+	previous := s.jobs.newest()
+	clean := previous == nil || s.tip != p.job.PrevBlock
+	j := &liveJob{
+		id: s.nextJob(), job: p.job, version: p.version, mask: s.mask,
+		diff: s.difficulty(p.shareDiff), ntime: p.ntime(now), created: now,
+	}
+	if previous != nil && previous.job == p.job {
+		// A client that begins again with extranonce2 zero must not find the same
+		// headers once more.
+		j.ntime = min(max(j.ntime, previous.ntime+1), p.job.MaxTime)
+	}
+	j.target = deviceTarget(j.diff)
+	s.tip = p.job.PrevBlock
+	s.jobs.add(j)
+	s.lastNotify = now
+
+	s.scratch = s.appendDifficultyChange(s.scratch[:0], j.diff)
+	s.scratch = appendNotify(s.scratch, j, p.middle, clean)
+	s.out.send(s.scratch)
+	if cap(s.scratch) > keptBuffer {
+		s.scratch = nil
+	}
+}
+
+// difficulty is what a job whose share target has difficulty shareDiff is given
+// out at: what vardiff wants, but never above the share's, or shares would be
+// lost.
+func (s *session) difficulty(shareDiff float64) float64 {
+	return roundDifficulty(min(s.vardiff.diff, shareDiff))
+}
+
+// appendDifficultyChange appends set_difficulty if the client has another one.
+func (s *session) appendDifficultyChange(dst []byte, diff float64) []byte {
+	if diff == s.sentDiff {
+		return dst
+	}
+	s.sentDiff = diff
+	for _, w := range s.workers {
+		w.assigned(diff)
+	}
+	return appendSetDifficulty(dst, diff)
+}
+
+// sendReason tells the miner once why there is no job, and after that repeats
+// the difficulty now and then, for clients that take silence for a dead server.
+func (s *session) sendReason(reason string, now time.Time) {
+	if !s.idle {
+		s.idle, s.lastNotify = true, now
+		s.out.send(appendShowMessage(nil, "no work at the moment: "+reason))
+		return
+	}
+	if now.Sub(s.lastNotify) >= notifyEvery {
+		s.lastNotify = now
+		s.out.send(appendSetDifficulty(nil, roundDifficulty(cmp.Or(s.sentDiff, s.vardiff.diff))))
+	}
+}
+
+// tick does what is due by time: it reports whether the session has timed out,
+// adapts the difficulty, refreshes the job and frees old ones.
+func (s *session) tick(now time.Time) (expired bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ready {
+		return now.Sub(s.connected) >= handshakeTimeout
+	}
+	if now.Sub(s.lastHeard) >= idleTimeout {
+		return true
+	}
+	s.jobs.retire(now)
+	if !s.idle {
+		s.vardiff.retune(now)
+	}
+	if now.Sub(s.lastNotify) >= notifyEvery || s.difficultyChanged() {
+		s.sendJob(now)
+	}
+	return false
+}
+
+// difficultyChanged reports whether the device should get another difficulty
+// for the work that it has.
+func (s *session) difficultyChanged() bool {
+	ws := s.current()
+	if ws.work == nil || s.idle {
+		return false
+	}
+	p, err := ws.prepare(s.payee, s.class)
+	return err == nil && s.difficulty(p.shareDiff) != s.sentDiff
+}
+
+// close gives the workers back.
+func (s *session) close(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.workers {
+		s.registry.disconnect(w, now)
+	}
+	clear(s.workers)
+	s.ready = false
+}
+
+// appendNotify appends mining.notify.
+func appendNotify(dst []byte, j *liveJob, middle []byte, clean bool) []byte {
+	dst = append(dst, `{"id":null,"method":"mining.notify","params":["`...)
+	dst = strconv.AppendUint(dst, j.id, 16)
+	dst = append(dst, '"')
+	dst = append(dst, middle...)
+	dst = appendUint32(dst, j.ntime)
+	if clean {
+		return append(dst, `",true]}`+"\n"...)
+	}
+	return append(dst, `",false]}`+"\n"...)
+}

@@ -1,0 +1,243 @@
+package stratum
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestSubmit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		// Shares are hard, device difficulty is easy.
+		h := newHarness(t, newFakeWork(0, 1e6), func(c *Config) {
+			c.StartDifficulty, c.MinDifficulty = easy, easiestDifficulty
+		})
+		defer h.stop()
+		c := h.connect()
+		j := c.login("rig.1")
+		good := j.solve(t, easy*1.01, 0, true)
+		bad := j.solve(t, easy*0.99, 0, false)
+		line := j.submitLine("rig.1", good)
+
+		tests := []struct{ name, send, want string }{
+			{"good", line, accepted},
+			{"again", line, rejectedWith("22", "duplicate")},
+			{"high hash", j.submitLine("rig.1", bad), rejectedWith("23", "high-hash")},
+			{"other user", j.submitLine("rig.2", good), rejectedWith("24", "unauthorized worker")},
+			{"unknown job", strings.Replace(line, `"`+j.id+`"`, `"ffff"`, 1), rejectedWith("21", "unknown-work")},
+			{"bad job id", strings.Replace(line, `"`+j.id+`"`, `"zz"`, 1), rejectedWith("21", "unknown-work")},
+			{"short extranonce2", strings.Replace(line, testExtranonce2, "01", 1), rejectedWith("20", "bad-extranonce2")},
+			{"old", strings.Replace(line, j.ntime, string(appendUint32(nil, fakeTime-101)), 1), rejectedWith("20", "time-too-old")},
+			{"new", strings.Replace(line, j.ntime, string(appendUint32(nil, fakeTime+7001)), 1), rejectedWith("20", "time-too-new")},
+			{"bits outside the mask", strings.Replace(line, `"]}`, `","20000000"]}`, 1), rejectedWith("20", "bad-version")},
+			{"too few params", `{"id":4,"method":"mining.submit","params":["rig.1","10"]}`, rejectedWith("20", "bad-params")},
+			{"no params", `{"id":4,"method":"mining.submit"}`, rejectedWith("20", "bad-params")},
+			{"numbers", `{"id":4,"method":"mining.submit","params":[1,2,3,4,5]}`, rejectedWith("20", "bad-params")},
+		}
+		for _, test := range tests {
+			c.send(test.send)
+			if got := c.line(); got != test.want {
+				t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+			}
+		}
+		if n := len(h.source.submitted()); n != 0 {
+			t.Errorf("%d device shares went to the source", n)
+		}
+		info := h.server.Workers()[0]
+		if info.Accepted != 1 || info.Duplicate != 1 || info.LowDifficulty != 1 || info.Stale != 2 || info.Invalid != 3 {
+			t.Errorf("statistics %+v", info)
+		}
+		if info.Name != "rig.1" || info.BestDifficulty < easy || info.Difficulty != j.difficulty || info.Connections != 1 {
+			t.Errorf("statistics %+v", info)
+		}
+		if info.Hashrate1m <= 0 || info.Hashrate10m <= 0 || h.server.Hashrate() <= 0 {
+			t.Error("no hashrate")
+		}
+		c.conn.Close()
+		synctest.Wait()
+		if info := h.server.Workers()[0]; info.Connections != 0 || !info.ConnectedSince.IsZero() || info.Accepted != 1 {
+			t.Errorf("after the end: %+v", info)
+		}
+	})
+}
+
+// Shares go to the source with exactly what the miner found, and the answer
+// follows the source's verdict.
+func TestSharesReachTheSource(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, easy), nil)
+		defer h.stop()
+		c := h.connect()
+		j := c.login("rig")
+		// The share's difficulty caps that of the device.
+		if j.difficulty > easy || j.difficulty < easy*0.999 {
+			t.Fatalf("difficulty %g for shares of %g", j.difficulty, easy)
+		}
+		nonce := j.solve(t, easy, 0, true)
+		h.source.hold = make(chan struct{})
+		c.send(j.submitLine("rig", nonce))
+		synctest.Wait()
+		solutions := h.source.submitted()
+		if len(solutions) != 1 {
+			t.Fatalf("%d solutions", len(solutions))
+		}
+		s := solutions[0]
+		if s.Nonce != nonce || s.Version != 0x20000004 || s.Worker != "rig" ||
+			s.Extranonce != [12]byte{0xab, 0xcd, 0x00, 0x01, 11: 1} {
+			t.Errorf("solution %+v", s)
+		}
+		// While the verdict is awaited, new work still goes out.
+		h.source.set(newFakeWork(0, easy), "")
+		c.job()
+		close(h.source.hold)
+		h.source.mu.Lock()
+		h.source.hold, h.source.verdict = nil, errFake
+		h.source.mu.Unlock()
+		c.want(accepted)
+
+		c.send(j.submitLine("rig", j.solve(t, easy, nonce+1, true)))
+		c.want(rejectedWith("20", "share-refused"))
+	})
+}
+
+// A job of an older Bitcoin tip is stale for the miner, but its solution may
+// still be of use.
+func TestStaleTip(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, easy), nil)
+		defer h.stop()
+		c := h.connect()
+		old := c.login("rig")
+		h.source.set(newFakeWork(0, easy), "")
+		same := c.job()
+		same.extranonce1 = old.extranonce1
+
+		// A job of the same Bitcoin tip is as good as the newest.
+		nonce := old.solve(t, easy, 0, true)
+		c.send(old.submitLine("rig", nonce))
+		c.want(accepted)
+
+		h.source.set(newFakeWork(1, easy), "")
+		c.job()
+		c.send(old.submitLine("rig", old.solve(t, easy, nonce+1, true)))
+		c.want(rejectedWith("21", "stale-prevblk"))
+		if n := len(h.source.submitted()); n != 2 {
+			t.Errorf("%d of 2 solutions handed on", n)
+		}
+	})
+}
+
+func TestVersionRollingAndShortFields(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		// An ntime with a leading zero: the template is of 1977.
+		work := newFakeWork(0, easy)
+		work.job.Time, work.job.MinTime, work.job.MaxTime = 0x0e000000, 0x0e000000, 0x0e001000
+		h := newHarness(t, work, nil)
+		defer h.stop()
+		c := h.connect()
+		j := c.login("rig")
+		// Not configured: the default mask applies.
+		j.version = "30006004"
+		nonce := j.solve(t, easy, 0, true)
+		if nonce > 0x0fffffff {
+			t.Fatal("nonce without a leading zero")
+		}
+		line := `{"id":4,"method":"mining.submit","params":["rig","` + j.id + `","` + testExtranonce2 + `","` +
+			strings.TrimLeft(j.ntime, "0") + `","` + strings.TrimLeft(string(appendUint32(nil, nonce)), "0") + `","10006000"]}`
+		c.send(line)
+		c.want(accepted)
+		if s := h.source.submitted()[0]; uint32(s.Version) != 0x30006004 || s.Nonce != nonce {
+			t.Errorf("solution %+v", s)
+		}
+	})
+}
+
+// The difficulty of a job holds for its life, also after it was raised.
+func TestJobsKeepTheirDifficulty(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, 1e6), func(c *Config) {
+			c.StartDifficulty, c.MinDifficulty = easy, easiestDifficulty
+		})
+		defer h.stop()
+		c := h.connect()
+		j := c.login("rig")
+		c.send(`{"id":5,"method":"mining.suggest_difficulty","params":[1000]}`)
+		c.want(`{"id":5,"result":true,"error":null}`)
+		harder := c.job()
+		if harder.difficulty != 1000 || harder.id == j.id || harder.clean {
+			t.Fatalf("job %+v", harder)
+		}
+		harder.extranonce1 = j.extranonce1
+		c.send(j.submitLine("rig", j.solve(t, easy, 0, true)))
+		c.want(accepted)
+		c.send(harder.submitLine("rig", harder.solve(t, easy, 0, true)))
+		c.want(rejectedWith("23", "high-hash"))
+	})
+}
+
+func TestVardiffFollowsAMiner(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, 1e6), func(c *Config) {
+			c.StartDifficulty, c.MinDifficulty = 1, easiestDifficulty
+		})
+		defer h.stop()
+		c := h.connect()
+		j := c.login("rig")
+		start := time.Now()
+		// It finds nothing: lowered within a minute, by set_difficulty before a
+		// notify of a new job.
+		next := c.job()
+		for next.difficulty == 0 {
+			next = c.job()
+		}
+		if next.difficulty >= 0.5 || next.id == j.id || time.Since(start) > time.Minute {
+			t.Fatalf("difficulty %g after %v", next.difficulty, time.Since(start))
+		}
+	})
+}
+
+func FuzzSubmit(f *testing.F) {
+	f.Add([]byte(`{"id":4,"method":"mining.submit","params":["x","10","0000000000000001","386d4380","00000000"]}`))
+	f.Add([]byte(`{"id":4,"method":"mining.submit","params":["x","10","0000000000000001","386d4380","1","1fffe000"]}`))
+	f.Add([]byte(`{"id":4,"method":"mining.submit","params":[null,{},[],"",-1]}`))
+	f.Add([]byte(`{"id":1,"method":"mining.configure","params":[["version-rolling",1],{"version-rolling.mask":5}]}`))
+	f.Add([]byte(`{"id":1,"method":"mining.suggest_target","params":["zz"]}`))
+	s := newTestSession(f)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if strings.Contains(string(line), "\n") {
+			return
+		}
+		s.messages.tokens, s.junk.tokens = messageBurst, junkBurst
+		if _, err := s.handle(t.Context(), line, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		s.flush(time.Now())
+		checkLines(t, s)
+	})
+}
+
+// BenchmarkSubmit is one device share from line to queued answer.
+func BenchmarkSubmit(b *testing.B) {
+	s := newTestSession(b)
+	j := s.jobs.newest()
+	j.target = deviceTarget(easiestDifficulty) // every hash is good
+	j.job.ShareTarget, j.job.BlockTarget = deviceTarget(hard), deviceTarget(hard)
+	now, nonce := time.Now(), uint32(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		line := []byte(`{"id":4,"method":"mining.submit","params":["x","10","0000000000000001","` +
+			string(appendUint32(nil, j.ntime)) + `","` + string(appendUint32(nil, nonce)) + `"]}`)
+		if _, err := s.handle(b.Context(), line, now); err != nil {
+			b.Fatal(err)
+		}
+		nonce++
+		s.out.pending = s.out.pending[:0]
+		if len(s.jobs.seen) == maxSeen {
+			clear(s.jobs.seen)
+		}
+	}
+	if n := s.workers["x"].snapshot(now).Accepted; n != uint64(nonce) {
+		b.Errorf("%d of %d accepted", n, nonce)
+	}
+}

@@ -1,0 +1,170 @@
+package stratum
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/btcsuite/btcd/address/v2"
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+const (
+	// maxUsername bounds what authorize and submit accept. Firmware clips names
+	// at 63 (Avalon) or 127 bytes (Whatsminer); an address has at most 64.
+	maxUsername = 255
+	// maxWorkerName is where a worker's name is cut for display.
+	maxWorkerName = 64
+	// minBase58 is the length of the shortest base58 address worth the name.
+	minBase58 = 26
+)
+
+// identity is what a username says: whom to pay and what to call the worker.
+type identity struct {
+	address string // as typed, without the worker; empty: the node's own
+	worker  string // may be empty
+	payee   []byte // output script
+}
+
+// name is the key of the worker's statistics: address.worker, or either part.
+func (id *identity) name() string {
+	switch {
+	case id.worker == "":
+		return id.address
+	case id.address == "":
+		return id.worker
+	}
+	return id.address + "." + id.worker
+}
+
+// names resolves usernames. It is immutable.
+type names struct {
+	params       *chaincfg.Params
+	defaultPayee []byte
+}
+
+// resolve reads "ADDRESS", "ADDRESS.worker", "ADDRESS_worker", ".worker" or a
+// plain worker name; the last two, "" and "x" mine for the node's own address,
+// and are refused where it has none.
+// The error is a sentence for the miner's log.
+func (n *names) resolve(username string) (identity, error) {
+	if len(username) > maxUsername {
+		return identity{}, fmt.Errorf("username longer than %d bytes", maxUsername)
+	}
+	head, worker := username, ""
+	if i := strings.IndexAny(username, "._"); i >= 0 {
+		head, worker = username[:i], username[i+1:]
+	}
+	payee, err := n.payee(head)
+	if err != nil {
+		return identity{}, err
+	}
+	if payee != nil {
+		return identity{address: head, worker: printable(worker, maxWorkerName), payee: payee}, nil
+	}
+	if n.defaultPayee == nil {
+		return identity{}, errors.New("this node has no payout address of its own: " +
+			"use your Bitcoin address as the user name, with .worker behind it if you like")
+	}
+	if head != "" {
+		worker = username // a plain name may have dots of its own
+	}
+	if strings.EqualFold(worker, "x") {
+		worker = ""
+	}
+	return identity{worker: printable(worker, maxWorkerName), payee: n.defaultPayee}, nil
+}
+
+// payee returns the output script of an address, nil for a word that is none,
+// and an error for what was clearly meant to be an address but cannot be paid:
+// to mine for the node's owner instead would be theft.
+func (n *names) payee(s string) ([]byte, error) {
+	addr, err := address.DecodeAddress(s, n.params)
+	if err == nil && addr.IsForNet(n.params) {
+		script, err := txscript.PayToAddrScript(addr)
+		if err != nil || share.CheckPayee(script) != nil {
+			return nil, fmt.Errorf("address %s is of a kind that the pool cannot pay; "+
+				"use a P2PKH, P2SH, P2WPKH, P2WSH or P2TR address", s)
+		}
+		return script, nil
+	}
+	if !looksLikeAddress(s) {
+		return nil, nil
+	}
+	s = printable(s, maxWorkerName)
+	if other := n.otherNetwork(s); other != "" {
+		return nil, fmt.Errorf("address %s belongs to Bitcoin's %s, this pool runs on %s", s, other, n.params.Name)
+	}
+	return nil, fmt.Errorf("%s looks like an address but is not a valid one of Bitcoin's %s; "+
+		"check it for typing errors", s, n.params.Name)
+}
+
+// otherNetwork names the Bitcoin network that an address is valid on. Testnet,
+// testnet4 and signet share their formats and go by one name.
+func (n *names) otherNetwork(s string) string {
+	for _, other := range []struct {
+		name   string
+		params *chaincfg.Params
+	}{
+		{"mainnet", &chaincfg.MainNetParams},
+		{"test networks", &chaincfg.TestNet3Params},
+		{"regtest", &chaincfg.RegressionNetParams},
+		{"simnet", &chaincfg.SimNetParams},
+	} {
+		addr, err := address.DecodeAddress(s, other.params)
+		if err == nil && addr.IsForNet(other.params) {
+			return other.name
+		}
+	}
+	return ""
+}
+
+// looksLikeAddress tells a mistyped address, or another coin's, from the name
+// of a worker: it has a bech32 prefix, or is a long run of letters and digits.
+func looksLikeAddress(s string) bool {
+	lower := strings.ToLower(s)
+	for _, hrp := range []string{"bc1", "tb1", "bcrt1", "sb1"} {
+		if strings.HasPrefix(lower, hrp) && len(s) > len(hrp)+6 {
+			return true
+		}
+	}
+	letters, digits := 0, 0
+	for _, c := range []byte(lower) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c >= 'a' && c <= 'z':
+			letters++
+		default:
+			return false
+		}
+	}
+	return len(s) >= minBase58 && digits > 0 && letters > 0
+}
+
+// printable makes a client's text fit for logs, tables and JSON: printable
+// ASCII without quotes and backslashes, cut at limit bytes.
+func printable(s string, limit int) string {
+	clean := func(r rune) rune {
+		if r < ' ' || r > '~' || r == '"' || r == '\\' || r == '<' || r == '>' {
+			return '?'
+		}
+		return r
+	}
+	return strings.Map(clean, s[:min(len(s), limit)])
+}
+
+// passwordDifficulty finds "d=" or "diff=" among the comma-separated options
+// that miners put into the password.
+func passwordDifficulty(password string) (float64, bool) {
+	for option := range strings.SplitSeq(password, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(option), "=")
+		if key == "d" || key == "diff" {
+			return parseDifficulty([]byte(value))
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,142 @@
+package stratum
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/address/v2"
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// regtestAddresses returns one address of each kind that can be paid.
+func regtestAddresses(t testing.TB) []address.Address {
+	net := &chaincfg.RegressionNetParams
+	hash := bytes.Repeat([]byte{7}, 32)
+	var list []address.Address
+	for _, make := range []func() (address.Address, error){
+		func() (address.Address, error) { return address.NewAddressPubKeyHash(hash[:20], net) },
+		func() (address.Address, error) { return address.NewAddressScriptHashFromHash(hash[:20], net) },
+		func() (address.Address, error) { return address.NewAddressWitnessPubKeyHash(hash[:20], net) },
+		func() (address.Address, error) { return address.NewAddressWitnessScriptHash(hash, net) },
+		func() (address.Address, error) { return address.NewAddressTaproot(hash, net) },
+	} {
+		addr, err := make()
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, addr)
+	}
+	return list
+}
+
+func TestResolveAddresses(t *testing.T) {
+	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	for _, addr := range regtestAddresses(t) {
+		script, err := txscript.PayToAddrScript(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := addr.EncodeAddress()
+		for username, worker := range map[string]string{
+			text: "", text + ".rig1": "rig1", text + "_rig1": "rig1", text + ".a.b_c": "a.b_c", text + ".": "",
+		} {
+			id, err := n.resolve(username)
+			if err != nil || !bytes.Equal(id.payee, script) || id.worker != worker || id.address != text {
+				t.Errorf("%s: %+v, %v", username, id, err)
+			}
+		}
+	}
+	// Bech32 may be typed in upper case.
+	upper := strings.ToUpper(regtestAddresses(t)[2].EncodeAddress())
+	if id, err := n.resolve(upper + ".rig"); err != nil || bytes.Equal(id.payee, testPayee) {
+		t.Errorf("%s: %+v, %v", upper, id, err)
+	}
+}
+
+func TestResolveNames(t *testing.T) {
+	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	for username, name := range map[string]string{
+		"": "", "x": "", "X": "", "rig1": "rig1", ".rig1": "rig1", "_rig1": "rig1", "garage.rig_1": "garage.rig_1",
+		"antminer": "antminer", "bc1": "bc1", "ünï\n": "?n??",
+		"a-name-that-is-as-long-as-an-address-2": "a-name-that-is-as-long-as-an-address-2",
+	} {
+		id, err := n.resolve(username)
+		if err != nil || !bytes.Equal(id.payee, testPayee) || id.name() != name {
+			t.Errorf("%q: %+v, name %q, %v", username, id, id.name(), err)
+		}
+	}
+}
+
+func TestResolveRefuses(t *testing.T) {
+	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	typo := []byte(regtestAddresses(t)[2].EncodeAddress())
+	typo[10] ^= 1
+	for username, text := range map[string]string{
+		"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa.rig":                             "belongs to Bitcoin's mainnet",
+		"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4":                         "belongs to Bitcoin's mainnet",
+		"tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx":                         "belongs to Bitcoin's test networks",
+		"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb":                                 "typing errors",
+		"0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798": "cannot pay",
+		"ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n9":                        "typing errors",
+		string(typo):                       "typing errors",
+		strings.Repeat("a", maxUsername+1): "longer than",
+	} {
+		if id, err := n.resolve(username); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %+v, %v", username, id, err)
+		}
+	}
+}
+
+func FuzzResolve(f *testing.F) {
+	for _, s := range []string{"", "x", ".a", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"} {
+		f.Add(s)
+	}
+	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	f.Fuzz(func(t *testing.T, username string) {
+		id, err := n.resolve(username)
+		if err != nil {
+			return
+		}
+		if share.CheckPayee(id.payee) != nil {
+			t.Fatalf("%q pays the script %x", username, id.payee)
+		}
+		if id.address == "" && !bytes.Equal(id.payee, testPayee) {
+			t.Fatalf("%q pays %x without an address", username, id.payee)
+		}
+		for _, c := range []byte(id.name()) {
+			if c < ' ' || c > '~' {
+				t.Fatalf("%q has the name %q", username, id.name())
+			}
+		}
+	})
+}
+
+func TestDefaultClass(t *testing.T) {
+	for ua, want := range map[string]share.Class{
+		"": share.Class12, "bmminer/2.0.0": share.Class12, "cpuminer/2.5.1": share.Class288,
+		"p2pminer/0.1.0": share.Class1152, "notp2pminer/1": share.Class12,
+	} {
+		if got := DefaultClass(ua); got != want {
+			t.Errorf("%q: class %v, want %v", ua, got, want)
+		}
+	}
+}
+
+// TestResolveWithoutDefault: a node without an address of its own wants one from
+// each miner.
+func TestResolveWithoutDefault(t *testing.T) {
+	n := names{params: &chaincfg.RegressionNetParams}
+	addr := regtestAddresses(t)[2].EncodeAddress()
+	if id, err := n.resolve(addr + ".w"); err != nil || id.payee == nil {
+		t.Errorf("%s: %v", addr, err)
+	}
+	for _, name := range []string{"", "x", ".rig", "rig"} {
+		if _, err := n.resolve(name); err == nil || !strings.Contains(err.Error(), "Bitcoin address") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package stratum
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/blockchain/target"
+	"github.com/p2poold/p2poold/mining"
+)
+
+// maxPrepared bounds the jobs that one workset remembers. A connection above
+// it still gets its job, built for it alone.
+const maxPrepared = 4096
+
+// workset is one Work with the jobs made of it so far, or, without one, the
+// reason. A new workset replaces it as a whole. Safe for concurrent use.
+type workset struct {
+	work   Work // nil: no work
+	reason string
+
+	mu   sync.Mutex
+	jobs map[jobKey]*prepared
+}
+
+// jobKey is what jobs of one workset differ by.
+type jobKey struct {
+	payee string // output script
+	class share.Class
+}
+
+// prepared is a job with the part of its notify that is equal for all
+// connections, so that a new tip is serialised once for each payee and class.
+type prepared struct {
+	once sync.Once
+	err  error
+
+	job       *mining.Job
+	built     time.Time
+	version   int32   // the job's, with the rollable bits zero
+	shareDiff float64 // the difficulty of the share target
+	middle    []byte  // the parameters from prevhash to nbits, commas around
+}
+
+func newWorkset(work Work, reason string) *workset {
+	return &workset{work: work, reason: reason, jobs: make(map[jobKey]*prepared)}
+}
+
+// prepare returns the job for a payee and a class. Only callers with the same
+// pair wait for one another. ws.work must not be nil.
+func (ws *workset) prepare(payee []byte, class share.Class) (*prepared, error) {
+	key := jobKey{string(payee), class}
+	ws.mu.Lock()
+	p := ws.jobs[key]
+	if p == nil {
+		p = new(prepared)
+		if len(ws.jobs) < maxPrepared {
+			ws.jobs[key] = p
+		}
+	}
+	ws.mu.Unlock()
+	p.once.Do(func() { p.build(ws.work, payee, class) })
+	return p, p.err
+}
+
+func (p *prepared) build(work Work, payee []byte, class share.Class) {
+	if p.job, p.err = work.Job(payee, class); p.err != nil {
+		return
+	}
+	p.built = time.Now()
+	// BIP 310 replaces the masked bits, some clients XOR and some OR them in:
+	// with zeros to start from all three agree.
+	p.version = p.job.Version &^ int32(versionMask)
+	p.shareDiff = target.Difficulty(&p.job.ShareTarget)
+	p.middle = appendMiddle(nil, p.job, p.version)
+}
+
+// ntime is the header time to send now: the job's, moved on by the time that
+// has passed since it was built, whatever the local clock shows.
+func (p *prepared) ntime(now time.Time) uint32 {
+	elapsed := max(0, now.Sub(p.built)/time.Second)
+	t := min(uint64(p.job.Time)+uint64(elapsed), uint64(p.job.MaxTime))
+	return uint32(max(t, uint64(p.job.MinTime)))
+}
+
+// appendMiddle appends the parameters of notify from prevhash to nbits.
+func appendMiddle(dst []byte, job *mining.Job, version int32) []byte {
+	dst = append(dst, `,"`...)
+	dst = appendPrevHash(dst, &job.PrevBlock)
+	dst = append(dst, `","`...)
+	dst = hex.AppendEncode(dst, job.Coinb1)
+	dst = append(dst, `","`...)
+	dst = hex.AppendEncode(dst, job.Coinb2)
+	dst = append(dst, `",[`...)
+	for i := range job.Branch {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '"')
+		dst = hex.AppendEncode(dst, job.Branch[i][:])
+		dst = append(dst, '"')
+	}
+	dst = append(dst, `],"`...)
+	dst = appendUint32(dst, uint32(version))
+	dst = append(dst, `","`...)
+	dst = appendUint32(dst, job.Bits)
+	return append(dst, `","`...)
+}
+
+// appendPrevHash appends the hash as Stratum has it: in internal byte order,
+// with the bytes of each 32-bit word reversed.
+func appendPrevHash(dst []byte, hash *chainhash.Hash) []byte {
+	for i := 0; i < len(hash); i += 4 {
+		dst = appendUint32(dst, binary.LittleEndian.Uint32(hash[i:]))
+	}
+	return dst
+}
+
+// appendUint32 appends eight hex digits, most significant first, zero-padded:
+// cpuminer refuses other lengths.
+func appendUint32(dst []byte, v uint32) []byte {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], v)
+	return hex.AppendEncode(dst, b[:])
+}
