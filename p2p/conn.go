@@ -1,0 +1,159 @@
+package p2p
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/message"
+	"github.com/p2poold/p2poold/p2p/netsync"
+	"github.com/p2poold/p2poold/p2p/peer"
+)
+
+// runInbound runs an admitted inbound connection to its end.
+func (s *Server) runInbound(ctx context.Context, conn net.Conn, group string) {
+	err := s.runPeer(ctx, conn, group)
+	s.cfg.Log.Debugf("Inbound peer %s: %v", conn.RemoteAddr(), err)
+	s.mu.Lock()
+	s.inbound--
+	s.mu.Unlock()
+}
+
+// runPeer runs a connection to its end and returns why it ended. group is the
+// address group of an inbound connection, empty for an outbound one.
+func (s *Server) runPeer(ctx context.Context, conn net.Conn, group string) error {
+	inbound := group != ""
+	nonce := rand.Uint64()
+	var id netsync.PeerID // set by Ready, in the reader goroutine
+	p := peer.New(peer.Config{
+		Conn:     conn,
+		Inbound:  inbound,
+		Magic:    s.cfg.Params.Magic,
+		ChainID:  s.cfg.Params.ChainID,
+		Version:  func() *message.Version { return s.version(nonce) },
+		OwnNonce: s.ownNonce,
+		Ready:    func(p *peer.Peer) { id = s.join(p, group) },
+		Handle:   func(p *peer.Peer, m message.Message) { s.handle(p, id, m) },
+		Log:      s.cfg.Log,
+	})
+	s.mu.Lock()
+	s.nonces[nonce] = false
+	s.mu.Unlock()
+
+	err := p.Run(ctx)
+
+	s.mu.Lock()
+	if s.nonces[nonce] {
+		// The other end, which noticed, is ours too; this one only saw it hang up.
+		err = &peer.Error{Reason: peer.ReasonSelf}
+	}
+	delete(s.nonces, nonce)
+	if inbound && id == 0 {
+		s.settled(group)
+	}
+	s.mu.Unlock()
+	if id != 0 {
+		s.leave(id)
+	}
+	return err
+}
+
+// join introduces a peer to the Manager after its handshake.
+func (s *Server) join(p *peer.Peer, group string) netsync.PeerID {
+	var id netsync.PeerID
+	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
+		if group != "" {
+			s.settled(group)
+		}
+		s.lastID++
+		id = s.lastID
+		s.peers[id] = p
+		return m.Connected(now, id, p.Inbound(), p.Version())
+	})
+	if group == "" {
+		s.cfg.Log.Infof("Connected to peer %s %s", p.Addr(), p.Version().UserAgent)
+	} else {
+		s.cfg.Log.Debugf("Inbound peer %s %s", p.Addr(), p.Version().UserAgent)
+	}
+	return id
+}
+
+// leave takes a peer out after its connection has ended.
+func (s *Server) leave(id netsync.PeerID) {
+	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
+		delete(s.peers, id)
+		return m.Disconnected(now, id)
+	})
+}
+
+// version returns our introduction.
+func (s *Server) version(nonce uint64) *message.Version {
+	id, height, work := s.cfg.Chain.Tip()
+	v := &message.Version{
+		Protocol:  message.ProtocolVersion,
+		Time:      time.Now().Unix(),
+		Nonce:     nonce,
+		UserAgent: s.cfg.UserAgent,
+		ChainID:   s.cfg.Params.ChainID,
+		Best:      id,
+		Height:    height,
+		Work:      work,
+		Mode:      s.cfg.Mode,
+	}
+	if tcp, ok := s.Addr().(*net.TCPAddr); ok {
+		v.Port = uint16(tcp.Port)
+	}
+	return v
+}
+
+// ownNonce reports whether a version's nonce is one of ours, and notes it.
+func (s *Server) ownNonce(nonce uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, own := s.nonces[nonce]
+	if own {
+		s.nonces[nonce] = true
+	}
+	return own
+}
+
+// handle takes a message of a peer. It runs in the peer's reader goroutine and
+// may take as long as the work that the message causes.
+func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
+	work := s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
+		return m.Receive(now, id, msg)
+	})
+	for _, a := range work {
+		switch a := a.(type) {
+		case *netsync.Verify:
+			s.verify(p, a)
+		case *netsync.Serve:
+			netsync.Answer(s.cfg.Chain, a.Request, p.SendWait)
+		}
+	}
+}
+
+// verify has the chain judge shares, one after the other, while their sender
+// stays.
+func (s *Server) verify(p *peer.Peer, v *netsync.Verify) {
+	for _, sh := range v.Shares {
+		select {
+		case <-p.Done():
+			return
+		default:
+		}
+		s.verifyOne(v.From, sh)
+	}
+}
+
+func (s *Server) verifyOne(from netsync.PeerID, sh *share.Share) {
+	err := s.cfg.Chain.Accept(sh)
+	if err != nil {
+		s.cfg.Log.Tracef("Share %v of peer %d: %v", sh.ID(), from, err)
+	}
+	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
+		return m.Verdict(now, from, sh, err)
+	})
+}

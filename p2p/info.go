@@ -1,0 +1,83 @@
+package p2p
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/p2poold/p2poold/p2p/message"
+	"github.com/p2poold/p2poold/p2p/netsync"
+)
+
+// PeerInfo describes a connected peer, for the RPC.
+type PeerInfo struct {
+	ID        uint64            // of the connection, never used again
+	Addr      string            // host:port
+	Inbound   bool              // the peer dialed
+	UserAgent string            // printable ASCII
+	Protocol  uint32            // version of the peer protocol
+	Height    uint32            // best height claimed or proven
+	Ping      time.Duration     // latest round trip; 0: not yet known
+	Mode      message.RelayMode // of the link
+	Connected time.Time
+
+	BytesIn, BytesOut       uint64
+	MessagesIn, MessagesOut uint64
+
+	// Syncing is set if the node is catching up from this peer.
+	Syncing bool
+	// Misbehaviour counts stalls in a row. A peer that breaks a rule is
+	// disconnected at once and not listed.
+	Misbehaviour int
+}
+
+// Peers returns the connected peers in the order of their connection.
+func (s *Server) Peers() []PeerInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]PeerInfo, 0, len(s.peers))
+	for id, p := range s.peers {
+		v, stats := p.Version(), p.Stats()
+		status, _ := s.manager.Peer(id)
+		list = append(list, PeerInfo{
+			ID:           uint64(id),
+			Addr:         p.Addr(),
+			Inbound:      p.Inbound(),
+			UserAgent:    v.UserAgent,
+			Protocol:     v.Protocol,
+			Height:       status.Height,
+			Ping:         stats.Ping,
+			Mode:         status.Mode,
+			Connected:    stats.Connected,
+			BytesIn:      stats.BytesIn,
+			BytesOut:     stats.BytesOut,
+			MessagesIn:   stats.MessagesIn,
+			MessagesOut:  stats.MessagesOut,
+			Syncing:      status.Syncing,
+			Misbehaviour: status.Stalls,
+		})
+	}
+	slices.SortFunc(list, func(a, b PeerInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// ConnectedCount returns the number of peers that completed the handshake.
+func (s *Server) ConnectedCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.peers)
+}
+
+// Progress returns the state of the sync.
+func (s *Server) Progress() netsync.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.manager.Progress()
+}
+
+// Stats returns the counters of sync and relay.
+func (s *Server) Stats() netsync.Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.manager.Stats()
+}

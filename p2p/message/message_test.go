@@ -1,0 +1,192 @@
+package message
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// hashOf returns a hash of 32 equal bytes, and hexOf its encoding.
+func hashOf(b byte) (h chainhash.Hash) {
+	for i := range h {
+		h[i] = b
+	}
+	return h
+}
+
+func hexOf(b string, n int) string { return strings.Repeat(b, n) }
+
+func work(hex string) uint256.Uint256 {
+	var n uint256.Uint256
+	raw := unhex(hex)
+	return *n.SetByteSlice(raw)
+}
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// vectors are messages with their payloads, written by hand from doc.go.
+var vectors = []struct {
+	name    string
+	msg     Message
+	payload string
+}{
+	{"version", &Version{
+		Protocol: 1, Services: 0x0102030405060708, Time: 1_700_000_000, Nonce: 0x1122334455667788,
+		UserAgent: "/p2poold:0.1.0/", ChainID: hashOf(0xaa), Best: hashOf(0xbb), Height: 500,
+		Work: work("0102030405"), Mode: LowLatency, Port: 9333,
+	}, "01000000 0807060504030201 00f1536500000000 8877665544332211" +
+		"0f 2f7032706f6f6c643a302e312e302f" + hexOf("aa", 32) + hexOf("bb", 32) + "f4010000" +
+		"0504030201" + hexOf("00", 27) + "01 7524"},
+	{"version of an empty node", &Version{Protocol: 1, Time: -1},
+		"01000000 0000000000000000 ffffffffffffffff 0000000000000000 00" + hexOf("00", 32+32+4+32+1+2)},
+	{"verack", &VerAck{}, ""},
+	{"ping", &Ping{Nonce: 0x0102030405060708}, "0807060504030201"},
+	{"pong", &Pong{Nonce: 0xfffefdfcfbfaf9f8}, "f8f9fafbfcfdfeff"},
+	{"inv", &Inv{IDs: []chainhash.Hash{hashOf(1), hashOf(2)}}, "02" + hexOf("01", 32) + hexOf("02", 32)},
+	{"inv, empty", &Inv{}, "00"},
+	{"inv, three-byte count", &Inv{IDs: repeat(hashOf(3), 253)}, "fdfd00" + hexOf("03", 32*253)},
+	{"getshares", &GetShares{IDs: []chainhash.Hash{hashOf(1)}, Parents: 16, Stops: []chainhash.Hash{hashOf(2)}},
+		"01" + hexOf("01", 32) + "10000000 01" + hexOf("02", 32)},
+	{"shares", &Shares{Raw: [][]byte{unhex(hexOf("5a", 80)), unhex(hexOf("5b", 256))}},
+		"02 50" + hexOf("5a", 80) + "fd0001" + hexOf("5b", 256)},
+	{"notfound", &NotFound{IDs: []chainhash.Hash{hashOf(9)}}, "01" + hexOf("09", 32)},
+	{"getlocator", &GetLocator{Locator: []chainhash.Hash{hashOf(1)}, Stop: hashOf(2), Max: 2000},
+		"01" + hexOf("01", 32) + hexOf("02", 32) + "d0070000"},
+	{"getlocator, empty", &GetLocator{}, "00" + hexOf("00", 36)},
+	{"setmode", &SetMode{Mode: LowLatency}, "01"},
+}
+
+func repeat(h chainhash.Hash, n int) []chainhash.Hash {
+	list := make([]chainhash.Hash, n)
+	for i := range list {
+		list[i] = h
+	}
+	return list
+}
+
+func TestVectors(t *testing.T) {
+	for _, v := range vectors {
+		t.Run(v.name, func(t *testing.T) {
+			want := unhex(v.payload)
+			if got := v.msg.AppendPayload(nil); !bytes.Equal(got, want) {
+				t.Errorf("encoded %x\nwant    %x", got, want)
+			}
+			if v.msg.Size() != len(want) {
+				t.Errorf("Size %d, payload has %d bytes", v.msg.Size(), len(want))
+			}
+			got, err := Decode(v.msg.Command(), want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, v.msg) {
+				t.Errorf("decoded %+v\nwant    %+v", got, v.msg)
+			}
+		})
+	}
+}
+
+// TestTruncated cuts every vector at every offset.
+func TestTruncated(t *testing.T) {
+	for _, v := range vectors {
+		payload := unhex(v.payload)
+		for n := range payload {
+			if _, err := Decode(v.msg.Command(), payload[:n]); !errors.Is(err, ErrTruncated) {
+				t.Fatalf("%s cut to %d of %d bytes: %v", v.name, n, len(payload), err)
+			}
+		}
+	}
+}
+
+func TestTrailingBytes(t *testing.T) {
+	for _, v := range vectors {
+		_, err := Decode(v.msg.Command(), append(unhex(v.payload), 0))
+		if _, ok := v.msg.(*Version); ok {
+			if err != nil {
+				t.Errorf("%s refuses fields of later versions: %v", v.name, err)
+			}
+			continue
+		}
+		fits := len(v.payload) == 0 || v.msg.Size() == v.msg.MaxPayload() // then the cap speaks first
+		if !errors.Is(err, ErrTrailingBytes) && !(fits && errors.Is(err, ErrPayloadSize)) {
+			t.Errorf("%s with a trailing byte: %v", v.name, err)
+		}
+	}
+}
+
+// TestRefused feeds payloads that break one rule each.
+func TestRefused(t *testing.T) {
+	tests := []struct {
+		name, command, payload string
+		kind                   share.ErrorKind
+	}{
+		{"unknown command", "nonsense", "", ErrCommand},
+		{"verack with payload", CmdVerAck, "00", ErrPayloadSize},
+		{"inv of 2001 ids", CmdInv, "fdd107" + hexOf("00", 64000), ErrCount},
+		{"inv that claims 2^64-1 ids", CmdInv, "ffffffffffffffffff", ErrCount},
+		{"inv that claims more ids than it has bytes", CmdInv, "fdd007" + hexOf("00", 100), ErrTruncated},
+		{"one-byte count in three bytes", CmdInv, "fd0100" + hexOf("00", 32), ErrVarInt},
+		{"one-byte count in five bytes", CmdInv, "fe01000000" + hexOf("00", 32), ErrVarInt},
+		{"one-byte count in nine bytes", CmdInv, "ff0100000000000000" + hexOf("00", 32), ErrVarInt},
+		{"getshares of nothing", CmdGetShares, "00 00000000 00", ErrCount},
+		{"getshares of 257 ids", CmdGetShares, "fd0101" + hexOf("00", 257*32), ErrCount},
+		{"65 generations", CmdGetShares, "01" + hexOf("00", 32) + "41000000 00", ErrCount},
+		{"33 stops", CmdGetShares, "01" + hexOf("00", 32) + "00000000 21" + hexOf("00", 33*32), ErrCount},
+		{"no shares", CmdShares, "00", ErrCount},
+		{"2001 shares", CmdShares, "fdd107" + hexOf("00", 2001*81), ErrCount},
+		{"share shorter than a header", CmdShares, "01 4f" + hexOf("00", 80), ErrCount},
+		{"share longer than any", CmdShares, "01 fd" + littleEndian(share.MaxEncodedSize+1) + hexOf("00", share.MaxEncodedSize+1), ErrCount},
+		{"share of 2^64-1 bytes", CmdShares, "01 ffffffffffffffffff" + hexOf("00", 80), ErrCount},
+		{"nothing not found", CmdNotFound, "00", ErrCount},
+		{"locator of 65 ids", CmdGetLocator, "41" + hexOf("00", 65*32), ErrCount},
+		{"locator of 66 ids", CmdGetLocator, "42" + hexOf("00", 66*32+36), ErrPayloadSize},
+		{"unknown mode", CmdSetMode, "02", ErrField},
+		{"long user agent", CmdVersion, hexOf("00", 28) + "fd0101" + hexOf("41", 257), ErrCount},
+		{"user agent with an escape sequence", CmdVersion, hexOf("00", 28) + "01 1b", ErrField},
+		{"version longer than 4 KiB", CmdVersion, hexOf("00", 4097), ErrPayloadSize},
+	}
+	for _, test := range tests {
+		_, err := Decode(test.command, unhex(test.payload))
+		if rule, ok := errors.AsType[share.RuleError](err); !ok || rule.Kind != test.kind {
+			t.Errorf("%s: %v, want %v", test.name, err, test.kind)
+		}
+	}
+}
+
+func littleEndian(n int) string { return hex.EncodeToString([]byte{byte(n), byte(n >> 8)}) }
+
+// TestMaxPayload checks the caps against the longest messages.
+func TestMaxPayload(t *testing.T) {
+	ids := func(n int) []chainhash.Hash { return make([]chainhash.Hash, n) }
+	for _, m := range []Message{
+		&Inv{IDs: ids(MaxInv)},
+		&GetShares{IDs: ids(MaxGetShares), Stops: ids(MaxStops)},
+		&NotFound{IDs: ids(MaxGetShares)},
+		&GetLocator{Locator: ids(MaxLocator)},
+		&Ping{}, &Pong{}, &SetMode{}, &VerAck{},
+	} {
+		if m.Size() != m.MaxPayload() {
+			t.Errorf("%s: longest payload has %d bytes, the cap is %d", m.Command(), m.Size(), m.MaxPayload())
+		}
+		if _, err := Decode(m.Command(), m.AppendPayload(nil)); err != nil {
+			t.Errorf("%s at its longest: %v", m.Command(), err)
+		}
+	}
+	v := &Version{UserAgent: strings.Repeat("a", MaxUserAgent)}
+	if v.Size() > v.MaxPayload() {
+		t.Errorf("longest version has %d bytes", v.Size())
+	}
+}

@@ -1,0 +1,84 @@
+package message
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"pgregory.net/rapid"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// anyMessage generates every message with every field in its bounds.
+func anyMessage(t *rapid.T) Message {
+	hash := rapid.Custom(func(t *rapid.T) (h chainhash.Hash) {
+		copy(h[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "hash"))
+		return h
+	})
+	hashes := func(least, most int) []chainhash.Hash {
+		list := rapid.SliceOfN(hash, least, min(most, 40)).Draw(t, "ids")
+		if len(list) == 0 {
+			return nil
+		}
+		return list
+	}
+	u64 := func() uint64 { return rapid.Uint64().Draw(t, "u64") }
+	u32 := func() uint32 { return rapid.Uint32().Draw(t, "u32") }
+	mode := func() RelayMode { return RelayMode(rapid.IntRange(0, 1).Draw(t, "mode")) }
+
+	switch rapid.IntRange(0, 9).Draw(t, "type") {
+	case 0:
+		v := &Version{
+			Protocol: u32(), Services: Services(u64()), Time: int64(u64()), Nonce: u64(),
+			UserAgent: rapid.StringMatching(`[ -~]{0,256}`).Draw(t, "agent"),
+			ChainID:   hash.Draw(t, "chain"), Best: hash.Draw(t, "best"), Height: u32(),
+			Mode: mode(), Port: rapid.Uint16().Draw(t, "port"),
+		}
+		w := [32]byte(hash.Draw(t, "work"))
+		v.Work.SetBytesLE(&w)
+		return v
+	case 1:
+		return &VerAck{}
+	case 2:
+		return &Ping{Nonce: u64()}
+	case 3:
+		return &Pong{Nonce: u64()}
+	case 4:
+		return &Inv{IDs: hashes(0, MaxInv)}
+	case 5:
+		return &GetShares{IDs: hashes(1, MaxGetShares), Parents: u32() % (MaxParents + 1), Stops: hashes(0, MaxStops)}
+	case 6:
+		raw := rapid.SliceOfN(rapid.Byte(), minShare, share.MaxEncodedSize)
+		return &Shares{Raw: rapid.SliceOfN(raw, 1, 5).Draw(t, "shares")}
+	case 7:
+		return &NotFound{IDs: hashes(1, MaxGetShares)}
+	case 8:
+		return &GetLocator{Locator: hashes(0, MaxLocator), Stop: hash.Draw(t, "stop"), Max: u32()}
+	default:
+		return &SetMode{Mode: mode()}
+	}
+}
+
+// TestRoundTrip: what is encoded decodes to itself, has the stated size and no
+// other encoding.
+func TestRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := anyMessage(t)
+		b, err := AppendFrame(nil, magic, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) != HeaderSize+m.Size() {
+			t.Fatalf("frame of %d bytes, Size says %d", len(b), HeaderSize+m.Size())
+		}
+		got, err := NewReader(bytes.NewReader(b), magic).Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, m) {
+			t.Fatalf("got %+v, want %+v", got, m)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package netsync
+
+import (
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+// PeerID names a connection for the Manager's whole life. The order of ids
+// breaks ties.
+type PeerID uint64
+
+// Action is something the driver must do: *Send, *Disconnect, *Verify or *Serve.
+type Action interface{ action() }
+
+// Send asks to send a message. The same message may go to several peers and
+// must not be changed.
+type Send struct {
+	To      PeerID
+	Message message.Message
+}
+
+// Disconnect asks to end a connection. The Manager already ignores the peer;
+// Disconnected must still be called.
+type Disconnect struct {
+	Peer PeerID
+	// Misbehaviour is set if the peer broke a rule, unset if it stalled.
+	Misbehaviour bool
+	Err          error // why
+}
+
+// Verify asks for Chain.Accept of each share, in order, and for Verdict with
+// each result.
+type Verify struct {
+	From   PeerID
+	Shares []*share.Share
+}
+
+// Serve asks to answer a request, a *message.GetShares or *message.GetLocator,
+// with the function of that name.
+type Serve struct {
+	To      PeerID
+	Request message.Message
+}
+
+func (*Send) action()       {}
+func (*Disconnect) action() {}
+func (*Verify) action()     {}
+func (*Serve) action()      {}

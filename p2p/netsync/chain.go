@@ -1,0 +1,47 @@
+package netsync
+
+import (
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// Chain is the sharechain as sync and relay see it. All methods must be safe
+// for concurrent use. The reading methods should answer from memory, Share
+// excepted, and must not wait for a validation: the Manager's caller holds its
+// lock meanwhile.
+type Chain interface {
+	// Tip returns the id, height and total work, in hashes, of the best chain's
+	// tip: zeros if the chain is empty.
+	Tip() (id chainhash.Hash, height uint32, work uint256.Uint256)
+
+	// Have reports whether the share is known as valid or held as an orphan.
+	Have(id chainhash.Hash) bool
+
+	// Locator returns ids of the best chain, the tip first, exponentially
+	// spaced, the first share last. It is empty if the chain is. At most
+	// message.MaxLocator-1 are used.
+	Locator() []chainhash.Hash
+
+	// AfterLocator returns at most limit ids of the best chain that follow the
+	// first locator entry on it, or all from the first share if there is none,
+	// oldest first, each share's uncles before it, up to and including stop.
+	// Stop is the zero hash for no stop.
+	AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, limit int) []chainhash.Hash
+
+	// Share returns a valid share's encoding. The caller must not change it.
+	// Any error means that the share cannot be served.
+	Share(id chainhash.Hash) ([]byte, error)
+
+	// Ancestors returns the uncles of id, its parent, the parent's uncles, the
+	// grandparent and so on for so many generations, without stops and what lies
+	// beyond them. It is empty if id is unknown.
+	Ancestors(id chainhash.Hash, generations int, stops []chainhash.Hash) []chainhash.Hash
+
+	// Accept validates a share and adds it to the chain. The error is nil for a
+	// valid share, a share.RuleError for an invalid one, a
+	// *blockchain.UndecidedError if something is missing, and anything else for
+	// duplicates and the node's own trouble.
+	Accept(s *share.Share) error
+}

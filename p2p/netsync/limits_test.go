@@ -1,0 +1,181 @@
+package netsync
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/internal/fakechain"
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+// checkLimits verifies the Manager's limits and its books.
+func checkLimits(t testing.TB, m *Manager) {
+	t.Helper()
+	if len(m.wants) > MaxWants || len(m.peers) > MaxPeers || len(m.judged.set) > maxJudged {
+		t.Fatalf("%d wants, %d peers, %d judged", len(m.wants), len(m.peers), len(m.judged.set))
+	}
+	wants, syncs := make(map[*peerState]int), make(map[*peerState]int)
+	for id, w := range m.wants {
+		if w.id != id || w.peer == nil || w.peer.gone {
+			t.Fatalf("want %v is broken: %+v", id, w)
+		}
+		wants[w.peer]++
+		if w.sync {
+			syncs[w.peer]++
+			if m.session == nil || m.session.peer != w.peer {
+				t.Fatal("a session's want outlives it")
+			}
+		}
+	}
+	for _, p := range m.order {
+		if p.wants != wants[p] || p.syncWants != syncs[p] || p.wants > MaxSyncWants+MaxAnnounced {
+			t.Fatalf("peer %d is booked with %d/%d wants, has %d/%d", p.id, p.wants, p.syncWants, wants[p], syncs[p])
+		}
+		if len(p.requests) > MaxRequests || len(p.known.set) > MaxKnown || len(p.known.ring) > MaxKnown {
+			t.Fatalf("peer %d has %d requests, %d known", p.id, len(p.requests), len(p.known.set))
+		}
+		for _, r := range p.requests {
+			if len(r.pending) == 0 || len(r.pending) > MaxBatch {
+				t.Fatalf("peer %d has a request of %d", p.id, len(r.pending))
+			}
+		}
+	}
+}
+
+// FuzzManager drives a Manager with arbitrary events: three bytes each, what
+// happens, to which peer, with which share. It must keep its limits and books,
+// send within the messages' limits, and repeat itself for the same input.
+func FuzzManager(f *testing.F) {
+	f.Add([]byte{0, 1, 0, 2, 1, 5, 8, 0, 0, 9, 1, 5})
+	f.Add([]byte{0, 0, 9, 0, 1, 9, 2, 0, 7, 2, 1, 7, 10, 0, 40, 3, 1, 7, 4, 0, 7, 10, 0, 40, 1, 0, 0})
+	f.Add([]byte{0, 0, 9, 3, 0, 9, 3, 0, 8, 5, 0, 7, 6, 0, 3, 7, 0, 3, 10, 0, 200, 10, 0, 200})
+	f.Fuzz(func(t *testing.T, events []byte) {
+		first := fuzzRun(t, events)
+		if again := fuzzRun(t, events); first != again {
+			t.Fatal("two runs differ")
+		}
+	})
+}
+
+// fuzzRun returns a hash over all that the Manager did.
+func fuzzRun(t *testing.T, events []byte) chainhash.Hash {
+	shares := make([]*share.Share, 0, 40) // a chain of 30, branches off it
+	var parent chainhash.Hash
+	for h := range uint32(30) {
+		shares = append(shares, fakechain.New(parent, h, 1))
+		parent = shares[h].ID()
+	}
+	for i := range 10 {
+		shares = append(shares, fakechain.New(shares[2*i].ID(), uint32(2*i+1), 2, shares[2*i+1].ID()))
+	}
+	m := New(Config{Chain: new(fakechain.Chain), Mode: message.LowLatency})
+	now := time.Unix(1_700_000_000, 0)
+	ids := make(map[byte]PeerID)
+	var last PeerID
+	var log []byte
+	for len(events) >= 3 {
+		what, who, arg := events[0]%11, events[1]%4, events[2]
+		events = events[3:]
+		s := shares[int(arg)%len(shares)]
+		if what == 0 {
+			last++
+			ids[who] = last
+		}
+		now = now.Add(time.Duration(arg) * time.Millisecond)
+		actions := fuzzEvent(m, now, what, ids[who], arg, s)
+		checkLimits(t, m)
+		log = append(log, fuzzActions(t, m, now, actions)...)
+	}
+	return chainhash.HashH(log)
+}
+
+// fuzzEvent makes one event happen.
+func fuzzEvent(m *Manager, now time.Time, what byte, id PeerID, arg byte, s *share.Share) []Action {
+	sid := s.ID()
+	switch what {
+	case 0:
+		v := &message.Version{Protocol: 1, Height: uint32(arg), Best: sid, Mode: message.RelayMode(arg % 2)}
+		v.Work.SetUint64(uint64(arg))
+		return m.Connected(now, id, arg%3 == 0, v)
+	case 1:
+		return m.Disconnected(now, id)
+	case 2:
+		inv := &message.Inv{}
+		for i := range int(arg) * 20 {
+			h := chainhash.Hash{arg}
+			binary.LittleEndian.PutUint32(h[1:], uint32(i))
+			inv.IDs = append(inv.IDs, h)
+		}
+		return m.Receive(now, id, inv)
+	case 3:
+		return m.Receive(now, id, &message.Inv{IDs: []chainhash.Hash{s.Data.Previous, sid}})
+	case 4:
+		return m.Receive(now, id, &message.Shares{Raw: [][]byte{s.Encode()}})
+	case 5:
+		return m.Receive(now, id, &message.Shares{Raw: [][]byte{fakechain.Forge(s).Encode(), make([]byte, arg)}})
+	case 6:
+		return m.Receive(now, id, &message.NotFound{IDs: []chainhash.Hash{sid, s.Data.Previous}})
+	case 7:
+		return m.Receive(now, id, &message.SetMode{Mode: message.RelayMode(arg % 2)})
+	case 8:
+		return m.Announce(now, sid, s.Encode())
+	case 9:
+		missing := &blockchain.UndecidedError{MissingShares: []chainhash.Hash{s.Data.Previous, {arg}}}
+		return m.Verdict(now, id, s, []error{nil, missing, share.RuleError{}, message.ErrField}[arg%4])
+	default:
+		return m.Tick(now.Add(time.Duration(arg) * time.Second))
+	}
+}
+
+// fuzzActions carries out the shares' part of the actions and returns a record
+// of all.
+func fuzzActions(t *testing.T, m *Manager, now time.Time, actions []Action) (log []byte) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case *Send:
+			frame, err := message.AppendFrame(nil, 0, a.Message)
+			if err != nil {
+				t.Fatal(err)
+			}
+			log = append(append(log, byte(a.To)), frame...)
+		case *Disconnect:
+			log = append(log, "disconnect"...)
+		case *Verify:
+			for _, s := range a.Shares {
+				err := m.chain.Accept(s)
+				log = append(log, fuzzActions(t, m, now, m.Verdict(now, a.From, s, err))...)
+				checkLimits(t, m)
+			}
+		}
+	}
+	return log
+}
+
+func TestKnownSet(t *testing.T) {
+	k := newKnownSet(3)
+	id := func(i byte) chainhash.Hash { return chainhash.Hash{i} }
+	for i := range byte(10) {
+		k.add(id(i))
+		k.add(id(i))
+		if !k.has(id(i)) || i >= 3 && k.has(id(i-3)) || i >= 2 && !k.has(id(i-2)) {
+			t.Fatalf("after %d: %v", i, k.set)
+		}
+	}
+	k.remove(id(9))
+	if k.has(id(9)) || len(k.set) != 2 {
+		t.Error("remove doesn't")
+	}
+	for i := range byte(100) {
+		k.add(id(i))
+		k.remove(id(i))
+		k.add(id(i))
+		if len(k.set) > 3 || len(k.ring) > 3 {
+			t.Fatal("over the limit")
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package netsync
+
+import (
+	"slices"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+// Answer answers the request of a Serve action: a getlocator with one inv, a
+// getshares with shares messages of about 128 KiB, together at most
+// message.MaxSharesPayload bytes, and a notfound for the rest. send delivers a
+// message and reports whether to go on; it may block. Answer needs no Manager
+// and is safe for concurrent use.
+func Answer(c Chain, request message.Message, send func(message.Message) bool) {
+	switch r := request.(type) {
+	case *message.GetLocator:
+		limit := int(min(r.Max, message.MaxInv))
+		ids := c.AfterLocator(r.Locator, r.Stop, limit)
+		send(&message.Inv{IDs: ids[:min(len(ids), limit)]})
+	case *message.GetShares:
+		answerShares(c, r, send)
+	}
+}
+
+func answerShares(c Chain, r *message.GetShares, send func(message.Message) bool) {
+	a := answer{send: send, room: message.MaxSharesPayload}
+	for _, id := range plan(c, r) {
+		asked := slices.Contains(r.IDs, id)
+		if a.room < share.MaxEncodedSize {
+			if asked {
+				a.missing = append(a.missing, id)
+			}
+			continue
+		}
+		raw, err := c.Share(id)
+		switch {
+		case err == nil:
+			if !a.add(raw) {
+				return
+			}
+		case asked:
+			a.missing = append(a.missing, id)
+		}
+	}
+	if a.flush() && len(a.missing) > 0 {
+		send(&message.NotFound{IDs: a.missing})
+	}
+}
+
+// plan lists the ids to send, ancestors before descendants, each once.
+func plan(c Chain, r *message.GetShares) []chainhash.Hash {
+	var list []chainhash.Hash
+	seen := make(map[chainhash.Hash]bool)
+	for i, id := range r.IDs {
+		if r.Parents > 0 && !seen[id] {
+			// Keep room for the ids themselves: those must get an answer.
+			room := max(maxAnswerShares-len(list)-len(r.IDs[i:]), 0)
+			ancestors := c.Ancestors(id, int(min(r.Parents, message.MaxParents)), r.Stops)
+			ancestors = ancestors[:min(len(ancestors), room)] // the nearest
+			for _, a := range slices.Backward(ancestors) {
+				if !seen[a] {
+					seen[a] = true
+					list = append(list, a)
+				}
+			}
+		}
+		if !seen[id] {
+			seen[id] = true
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// answer collects shares into messages.
+type answer struct {
+	send    func(message.Message) bool
+	room    int // payload bytes left in all messages
+	batch   [][]byte
+	size    int // of batch
+	missing []chainhash.Hash
+}
+
+// add adds a share and reports whether to go on.
+func (a *answer) add(raw []byte) bool {
+	a.batch = append(a.batch, raw)
+	a.size += len(raw)
+	a.room -= len(raw)
+	return a.size < answerChunk || a.flush()
+}
+
+// flush sends what was collected and reports whether to go on.
+func (a *answer) flush() bool {
+	if len(a.batch) == 0 {
+		return true
+	}
+	msg := &message.Shares{Raw: a.batch}
+	a.batch, a.size = nil, 0
+	return a.send(msg)
+}

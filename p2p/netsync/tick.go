@@ -1,0 +1,102 @@
+package netsync
+
+import (
+	"errors"
+	"slices"
+	"time"
+)
+
+// errStalled is why a peer is disconnected after MaxStalls.
+var errStalled = errors.New("peer leaves requests unanswered")
+
+// Tick handles whatever is due. The driver calls it every TickInterval.
+func (m *Manager) Tick(now time.Time) []Action {
+	m.begin(now)
+	for _, p := range slices.Clone(m.order) {
+		switch {
+		case p.gone:
+		case m.isStalled(p):
+			m.stall(p)
+		default:
+			m.handOver(p)
+		}
+	}
+	m.startSession()
+	m.probe()
+	m.advance()
+	return m.end()
+}
+
+func (m *Manager) isStalled(p *peerState) bool {
+	busy := len(p.requests) > 0 || !p.locator.IsZero()
+	return busy && m.now.Sub(p.progress) >= StallTimeout
+}
+
+// stall gives up all that the peer was asked for and asks others.
+func (m *Manager) stall(p *peerState) {
+	m.stats.Stalls++
+	p.stalls++
+	if p.stalls >= MaxStalls {
+		m.drop(p, false, errStalled)
+		return
+	}
+	p.requests, p.locator = nil, time.Time{}
+	if m.session != nil && m.session.peer == p {
+		p.more = true
+		m.abandonSession()
+	}
+	for _, w := range m.wantsOf(p) {
+		if w.state == wantAsked {
+			m.retry(w)
+		}
+	}
+	m.flush(p)
+	m.startSession()
+}
+
+// handOver asks others, who announced them too, for shares that the peer is slow
+// to deliver. The peer still owes its answer. A session's shares are new only if
+// others announced them, and late only if the session doesn't move.
+func (m *Manager) handOver(p *peerState) {
+	for _, r := range p.requests {
+		start := r.offered
+		if r.sync && p.progress.After(start) {
+			start = p.progress
+		}
+		if m.now.Sub(start) < RelayTimeout {
+			continue
+		}
+		r.offered = m.now
+		for _, id := range r.ids {
+			w := m.wants[id]
+			if w == nil || w.peer != p || w.state != wantAsked || m.alternative(w) == nil {
+				continue
+			}
+			if w.sync {
+				m.leaveSession(w)
+			}
+			m.retry(w)
+		}
+	}
+}
+
+// probe asks the next peer in turn for news if no share was accepted for
+// StaleInterval, whatever the peer claims: an announcement may have been lost.
+func (m *Manager) probe() {
+	if m.session != nil || m.now.Sub(m.lastValid) < StaleInterval {
+		return
+	}
+	var next *peerState
+	for _, p := range m.order {
+		if p.gone || !p.locator.IsZero() || m.now.Before(p.retryAt) {
+			continue
+		}
+		if next == nil || next.id <= m.probed && p.id > m.probed {
+			next = p
+		}
+	}
+	if next != nil {
+		m.lastValid, m.probed = m.now, next.id
+		m.openSession(next)
+	}
+}

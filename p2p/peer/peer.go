@@ -1,0 +1,151 @@
+package peer
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/decred/slog"
+
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+// Timeouts. At 30 % packet loss each way a TCP round trip can take 60 s
+// (measured), so those of an established connection leave room for several.
+const (
+	// HandshakeTimeout bounds the whole handshake, as in Bitcoin Core.
+	HandshakeTimeout = 60 * time.Second
+	// PingInterval is the time between pings, as in Bitcoin Core.
+	PingInterval = 2 * time.Minute
+	// IdleTimeout ends a connection on which no complete message arrived: two
+	// pings and a minute to answer the second.
+	IdleTimeout = 5 * time.Minute
+	// WriteTimeout bounds one write of at most 192 KiB: 1.6 kB/s.
+	WriteTimeout = 2 * time.Minute
+)
+
+// readBuffer is the read buffer of a connection, in bytes: a few dozen share
+// announcements or an eighth of a sync answer.
+const readBuffer = 16 << 10
+
+// Config describes a connection. All functions are called from the reader
+// goroutine.
+type Config struct {
+	Conn    net.Conn
+	Inbound bool // the other side dialed
+
+	Magic   wire.BitcoinNet
+	ChainID chainhash.Hash
+
+	// Version returns the version message to send. It is called once.
+	Version func() *message.Version
+	// OwnNonce reports whether this node sent a version with that nonce. Nil
+	// means never.
+	OwnNonce func(nonce uint64) bool
+	// Ready is called once when the handshake is complete, before the first
+	// Handle.
+	Ready func(*Peer)
+	// Handle is called for every message that is not the connection's own
+	// business.
+	Handle func(*Peer, message.Message)
+
+	Log slog.Logger // nil: silent
+}
+
+// Peer is one connection. It runs once.
+type Peer struct {
+	cfg       Config
+	addr      string
+	connected time.Time
+	reader    *message.Reader
+	queue     *sendQueue
+	count     counters
+	version   atomic.Pointer[message.Version] // the peer's; nil before the handshake
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	pingMu sync.Mutex
+	ping   uint64    // nonce of the unanswered ping
+	pinged time.Time // when it was sent; zero: answered
+}
+
+// New takes over a connection, which Run closes. It does no I/O.
+func New(cfg Config) *Peer {
+	if cfg.Log == nil {
+		cfg.Log = slog.Disabled
+	}
+	p := &Peer{cfg: cfg, addr: cfg.Conn.RemoteAddr().String(), connected: time.Now(), queue: newSendQueue()}
+	counted := countingReader{r: cfg.Conn, n: &p.count.bytesIn}
+	p.reader = message.NewReader(bufio.NewReaderSize(counted, readBuffer), cfg.Magic)
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
+	return p
+}
+
+// Run performs the handshake and then exchanges messages until the context or
+// the connection ends. It blocks until both goroutines are gone and returns
+// why; the error is never nil and always an *Error.
+func (p *Peer) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { p.Disconnect(ReasonShutdown, nil) })
+	defer stop()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if p.handshake() {
+			wg.Go(p.write)
+			p.cfg.Ready(p)
+			p.read()
+		}
+	})
+	<-p.ctx.Done()
+	p.cfg.Conn.Close() // ends all reads and writes
+	wg.Wait()
+	return causeOf(p.ctx)
+}
+
+// Disconnect ends the connection for a reason; err gives details and may be
+// nil. Only the first call counts. It does not wait: Run returns when the
+// connection is gone.
+func (p *Peer) Disconnect(reason Reason, err error) {
+	p.cancel(&Error{Reason: reason, Err: err})
+}
+
+// Done is closed when the connection is about to end.
+func (p *Peer) Done() <-chan struct{} { return p.ctx.Done() }
+
+// Send queues a message and never blocks. A peer that lets its queue overflow
+// is disconnected.
+func (p *Peer) Send(m message.Message) {
+	if !p.queue.push(m, MaxQueueBytes+queueSlack) {
+		p.Disconnect(ReasonSlow, nil)
+	}
+}
+
+// SendWait queues an answer, waiting while the queue is above its soft limit.
+// It reports whether the connection still stands. Only Handle may call it.
+func (p *Peer) SendWait(m message.Message) bool {
+	for p.ctx.Err() == nil {
+		if p.queue.push(m, MaxQueueBytes) {
+			return true
+		}
+		select {
+		case <-p.queue.room:
+		case <-p.ctx.Done():
+		}
+	}
+	return false
+}
+
+// Addr returns the peer's network address, "host:port".
+func (p *Peer) Addr() string { return p.addr }
+
+// Inbound reports whether the other side dialed.
+func (p *Peer) Inbound() bool { return p.cfg.Inbound }
+
+// Version returns the peer's version message, nil before the handshake. It
+// must not be changed.
+func (p *Peer) Version() *message.Version { return p.version.Load() }

@@ -1,0 +1,180 @@
+package p2p
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/p2p/netsync"
+	"github.com/p2poold/p2poold/p2p/peer"
+)
+
+// Server is the peer network of one node. Make it with New, then call Run. All
+// methods are safe for concurrent use.
+type Server struct {
+	cfg        Config
+	backoffMin time.Duration // shorter in tests
+
+	wg sync.WaitGroup // of Run's children
+
+	mu        sync.Mutex // see the package comment
+	manager   *netsync.Manager
+	peers     map[netsync.PeerID]*peer.Peer // after the handshake
+	lastID    netsync.PeerID
+	nonces    map[uint64]bool // of our version messages in use; true: came back to us
+	inbound   int             // inbound connections, in whichever state
+	pending   map[string]int  // inbound handshakes under way by address group
+	nodes     map[string]bool // addresses kept connected
+	listeners []net.Listener
+	runCtx    context.Context // non-nil while Run accepts new children
+}
+
+// New checks the configuration. It opens nothing; Bind and Run do.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:        cfg,
+		backoffMin: backoffMin,
+		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode}),
+		peers:      make(map[netsync.PeerID]*peer.Peer),
+		nonces:     make(map[uint64]bool),
+		pending:    make(map[string]int),
+		nodes:      make(map[string]bool),
+	}
+	for _, list := range [][]string{cfg.Connect, cfg.AddNode} {
+		for _, addr := range list {
+			if err := s.AddNode(addr); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// Run listens, dials and serves until the context ends, and blocks until all
+// connections and goroutines are gone. It returns an error only if it cannot
+// listen. A Server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.Bind(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.runCtx = ctx
+	for _, l := range s.listeners {
+		s.wg.Go(func() { s.accept(ctx, l) })
+	}
+	for addr := range s.nodes {
+		s.wg.Go(func() { s.keepConnected(ctx, addr) })
+	}
+	s.mu.Unlock()
+	s.wg.Go(func() { s.tick(ctx) })
+
+	<-ctx.Done()
+	s.mu.Lock()
+	s.runCtx = nil
+	s.mu.Unlock()
+	s.closeListeners()
+	s.wg.Wait()
+	return nil
+}
+
+// tick drives the deadlines of the Manager.
+func (s *Server) tick(ctx context.Context) {
+	ticker := time.NewTicker(netsync.TickInterval)
+	defer ticker.Stop()
+	logged := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			s.step(func(m *netsync.Manager, at time.Time) []netsync.Action { return m.Tick(at) })
+			if now.Sub(logged) >= progressInterval {
+				logged = now
+				s.logProgress()
+			}
+		}
+	}
+}
+
+// logProgress is called at most once per progressInterval, so that peers can't
+// flood the log.
+func (s *Server) logProgress() {
+	if pr := s.Progress(); pr.Syncing {
+		s.cfg.Log.Infof("Syncing the sharechain: height %d of %d", pr.Height, pr.BestHeight)
+	}
+}
+
+// step lets the Manager decide on one event, queues the resulting messages and
+// returns the actions that take time, for the caller to carry out.
+func (s *Server) step(event func(*netsync.Manager, time.Time) []netsync.Action) []netsync.Action {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var work []netsync.Action
+	for _, a := range event(s.manager, time.Now()) {
+		switch a := a.(type) {
+		case *netsync.Send:
+			if p := s.peers[a.To]; p != nil {
+				p.Send(a.Message)
+			}
+		case *netsync.Disconnect:
+			if p := s.peers[a.Peer]; p != nil {
+				reason := peer.ReasonStalled
+				if a.Misbehaviour {
+					reason = peer.ReasonMisbehaviour
+				}
+				p.Disconnect(reason, a.Err)
+			}
+		default:
+			work = append(work, a)
+		}
+	}
+	return work
+}
+
+// Announce spreads a share of the chain that became valid otherwise than by a
+// peer's message: mined here, or an orphan whose parent came. It may be called
+// for every share the chain accepts: the others are passed over.
+func (s *Server) Announce(id chainhash.Hash) {
+	s.mu.Lock()
+	judged := s.manager.Judged(id)
+	s.mu.Unlock()
+	if judged {
+		return // before reading from disk what a sync brings
+	}
+	raw, err := s.cfg.Chain.Share(id)
+	if err != nil {
+		s.cfg.Log.Errorf("Share %v cannot be announced: %v", id, err)
+		return
+	}
+	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action { return m.Announce(now, id, raw) })
+}
+
+// AddNode keeps the node connected to an address, "host" or "host:port", until
+// Run ends. It fails if the address is malformed or there are MaxNodes already;
+// an address that is on the list does no harm.
+func (s *Server) AddNode(addr string) error {
+	addr, err := normalize(addr, s.cfg.Params.DefaultP2PPort)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nodes[addr] {
+		return nil
+	}
+	if len(s.nodes) >= MaxNodes {
+		return errors.New("too many nodes are added already")
+	}
+	s.nodes[addr] = true
+	if ctx := s.runCtx; ctx != nil {
+		s.wg.Go(func() { s.keepConnected(ctx, addr) })
+	}
+	return nil
+}
