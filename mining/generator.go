@@ -121,9 +121,12 @@ func (g *Generator) SetTemplate(t *Template) {
 // goes on with the last template until that is too old.
 func (g *Generator) SetNodeHealth(reason string) {
 	g.mu.Lock()
+	changed := g.node != reason
 	g.node = reason
 	g.mu.Unlock()
-	g.rebuild()
+	if changed {
+		g.rebuild()
+	}
 }
 
 // Hold stops work with a reason, such as an unfinished synchronisation, until it

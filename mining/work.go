@@ -3,6 +3,7 @@ package mining
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -143,7 +144,7 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 		return nil, fmt.Errorf("the template leaves no room for a coinbase of %d outputs: raise -blockreservedweight of the Bitcoin node", class.Outputs())
 	}
 	data := w.data
-	data.Payee, data.Class = payee, class
+	data.Payee, data.Class = slices.Clone(payee), class
 	j := &Job{
 		PrevBlock: w.template.PrevBlock, Version: versionBase, Bits: w.template.Bits,
 		Time: w.currentTime(), MinTime: w.minTime, MaxTime: w.maxTime,

@@ -1,29 +1,39 @@
-package bitcoindtest
+// Package childproc runs the programs that tests and the demo are made of, and
+// makes sure that they end with their parent, however it ends.
+package childproc
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync"
 	"time"
 )
 
-// process is a child process with the end of its output.
-type process struct {
+// Process is a child process with the end of its output. Its methods are safe
+// for concurrent use.
+type Process struct {
 	cmd  *exec.Cmd
 	tail *tailBuffer
 	done chan struct{} // closed when the process is gone
 	err  error         // how it ended; read after done
 }
 
-// startProcess runs a program with dir as working and home directory.
-func startProcess(path, dir string, args []string) (*process, error) {
-	p := &process{tail: new(tailBuffer), done: make(chan struct{})}
+// Start runs a program with dir as working and home directory. Its output also
+// goes to log, unless that is nil.
+func Start(path, dir string, args []string, log io.Writer) (*Process, error) {
+	p := &Process{tail: new(tailBuffer), done: make(chan struct{})}
 	p.cmd = exec.Command(path, args...)
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), "HOME="+dir)
-	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
+	var out io.Writer = p.tail
+	if log != nil {
+		out = io.MultiWriter(log, p.tail)
+	}
+	// One writer for both makes os/exec use one pipe, so writes don't overlap.
+	p.cmd.Stdout, p.cmd.Stderr = out, out
 	dieWithParent(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -37,29 +47,38 @@ func startProcess(path, dir string, args []string) (*process, error) {
 	return p, nil
 }
 
-// stop ends the process with an interrupt, after the timeout by force.
-func (p *process) stop(timeout time.Duration) error {
+// Stop ends the process with an interrupt, after the timeout by force.
+func (p *Process) Stop(timeout time.Duration) error {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.kill()
+		p.Kill()
 		return err
 	}
 	select {
 	case <-p.done:
 		return nil
 	case <-time.After(timeout):
-		p.kill()
+		p.Kill()
 		return fmt.Errorf("%s didn't stop within %v and was killed", p.cmd.Path, timeout)
 	}
 }
 
-// kill ends the process by force and waits until it is gone.
-func (p *process) kill() {
+// Kill ends the process by force and waits until it is gone.
+func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails only if it is gone already
 	<-p.done
 }
 
-// output returns the last output of the process.
-func (p *process) output() string { return p.tail.String() }
+// PID returns the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed when the process is gone.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err says how the process ended; it is valid once Done is closed.
+func (p *Process) Err() error { return p.err }
+
+// Output returns the last output of the process.
+func (p *Process) Output() string { return p.tail.String() }
 
 // maxTail bounds the output kept of a process, in bytes.
 const maxTail = 8 << 10

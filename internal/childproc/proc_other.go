@@ -1,6 +1,6 @@
 //go:build !linux
 
-package bitcoindtest
+package childproc
 
 import "os/exec"
 

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/p2poold/p2poold/internal/childproc"
 )
 
 const (
@@ -58,8 +60,8 @@ type Node struct {
 
 	mu         sync.Mutex // guards what follows
 	user, pass string
-	proc       *process // nil while stopped
-	saved      []string // blocks to give back at the next start, in hex
+	proc       *childproc.Process // nil while stopped
+	saved      []string           // blocks to give back at the next start, in hex
 }
 
 // Start runs a node and returns when it answers. Cancelling ctx gives up the start; it
@@ -126,7 +128,7 @@ func (n *Node) launch() error {
 	if err != nil {
 		return err
 	}
-	if n.proc, err = startProcess(n.prog.path, n.opts.Dir, args); err != nil {
+	if n.proc, err = childproc.Start(n.prog.path, n.opts.Dir, args, nil); err != nil {
 		return err
 	}
 	if n.opts.Cookie && !n.prog.core {
@@ -147,10 +149,10 @@ func (n *Node) waitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-proc.done:
-			return fmt.Errorf("ended at once: %w; it said:\n%s", proc.err, proc.output())
+		case <-proc.Done():
+			return fmt.Errorf("ended at once: %w; it said:\n%s", proc.Err(), proc.Output())
 		case <-ctx.Done():
-			return fmt.Errorf("doesn't answer (%w): %w; it said:\n%s", ctx.Err(), err, proc.output())
+			return fmt.Errorf("doesn't answer (%w): %w; it said:\n%s", ctx.Err(), err, proc.Output())
 		case <-time.After(probeInterval):
 		}
 	}
@@ -172,7 +174,7 @@ func (n *Node) Stop() error {
 	if n.proc == nil {
 		return nil
 	}
-	err := n.proc.stop(stopTimeout)
+	err := n.proc.Stop(stopTimeout)
 	n.proc = nil
 	return errors.Join(saveErr, err)
 }
@@ -183,7 +185,7 @@ func (n *Node) Kill() {
 	defer n.mu.Unlock()
 
 	if n.proc != nil {
-		n.proc.kill()
+		n.proc.Kill()
 		n.proc = nil
 	}
 }
@@ -199,7 +201,7 @@ func (n *Node) PID() int {
 	if n.proc == nil {
 		return 0
 	}
-	return n.proc.cmd.Process.Pid
+	return n.proc.PID()
 }
 
 // Addr returns the node's RPC address, host:port.

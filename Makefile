@@ -1,0 +1,47 @@
+# p2poold: a decentralised Bitcoin mining pool.
+#
+# `make` or `make help` lists what can be made. Everything needs Go and git only;
+# the Bitcoin node of the demo and of the tests is btcd, pinned in go.mod as a tool.
+
+GO       ?= go
+BLOCKS   ?= 0
+HASHRATE ?= 1M
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race bench fuzz lint demo clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build p2poold, p2pctl and p2pminer into bin/
+	$(GO) build -o bin/ ./cmd/p2poold ./cmd/p2pctl ./cmd/p2pminer
+
+test: lint ## run all tests, the end-to-end ones on a real Bitcoin node included
+	$(GO) test -timeout 12m ./...
+
+race: ## run all tests under the race detector
+	$(GO) test -race -timeout 30m ./...
+
+bench: ## run the benchmarks, with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@set -e; $(GO) list -f '{{.Dir}} {{.ImportPath}}' ./... | while read -r dir pkg; do \
+		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9]+' "$$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+		done; \
+	done
+
+lint: ## check formatting, vet and staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+demo: ## run a small pool here: Bitcoin node, two p2poold, two miners (BLOCKS=3 ends it after three paid blocks)
+	@$(GO) run ./internal/harness/demo -blocks $(BLOCKS) -hashrate $(HASHRATE)
+
+clean: ## remove what was built
+	rm -rf bin

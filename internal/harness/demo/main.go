@@ -1,0 +1,80 @@
+// Command demo runs a small pool on this machine: a real Bitcoin node on
+// regtest, two p2poold that peer with each other, and a CPU miner on each with a
+// payout address of its own. It shows what happens, and for each Bitcoin block
+// whom the coinbase pays, as the Bitcoin node reports it.
+//
+//	go run ./internal/harness/demo [-blocks N] [-hashrate 1M] [-keep]
+//
+// With -blocks it ends when that many blocks have paid both miners. Otherwise
+// Ctrl-C ends it. Nothing is left behind, neither process nor folder.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/p2poold/p2poold/internal/harness"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	blocks := flag.Int("blocks", 0, "end after so many Bitcoin blocks that pay both miners; 0: run until Ctrl-C")
+	hashrate := flag.String("hashrate", "1M", "hashes per second of each miner, such as 250k or 2M; 0 for no limit")
+	keep := flag.Bool("keep", false, "keep the folder with data and logs")
+	flag.Parse()
+	if flag.NArg() > 0 || *blocks < 0 {
+		flag.Usage()
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := demo(ctx, *blocks, *hashrate, *keep)
+	if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		return 1
+	}
+	return 0
+}
+
+// demo builds, starts, watches and cleans up.
+func demo(ctx context.Context, blocks int, hashrate string, keep bool) (err error) {
+	dir, err := os.MkdirTemp("", "p2poold-demo-")
+	if err != nil {
+		return err
+	}
+	if keep {
+		fmt.Println("Data and logs are in", dir)
+	} else {
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	fmt.Println("Building p2poold, p2pctl, p2pminer and the Bitcoin node (the first time takes a minute)")
+	programs, err := harness.Build(ctx, dir+"/bin")
+	if err != nil {
+		return err
+	}
+	pool, err := harness.StartPool(ctx, programs, dir, 2)
+	defer func() {
+		fmt.Println("Stopping everything")
+		err = errors.Join(err, pool.Stop())
+	}()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Bitcoin node on regtest at %s; two p2poold, peers over TCP\n", pool.Bitcoin.Addr())
+	if err := pool.StartMiners(programs, hashrate); err != nil {
+		return err
+	}
+	w := &watcher{pool: pool, want: blocks, shown: make(map[string]bool)}
+	for i, payee := range pool.Payees {
+		fmt.Printf("Miner %c mines at %s for %s\n", 'A'+i, pool.Nodes[i].Stratum, payee.Address)
+	}
+	fmt.Println()
+	return w.watch(ctx, time.Second)
+}

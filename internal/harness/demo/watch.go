@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/p2poold/p2poold/internal/harness"
+)
+
+// watcher prints what the pool does.
+type watcher struct {
+	pool  *harness.Pool
+	want  int // blocks that pay everybody; 0: no end
+	paid  int
+	shown map[string]bool // blocks
+	lines int             // status lines printed, for the heading
+}
+
+// status is what one node says of itself: the parts of getinfo and
+// getsharechaininfo that are shown.
+type status struct {
+	Tip      string  `json:"tip"`
+	Height   uint32  `json:"height"`
+	Peers    int     `json:"peers"`
+	HashRate float64 `json:"hashrate"`
+	Shares   int     `json:"shares"`
+	Uncles   int     `json:"uncles"`
+}
+
+// watch polls until enough blocks are paid or ctx is done.
+func (w *watcher) watch(ctx context.Context, interval time.Duration) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		if err := w.pool.Exited(); err != nil {
+			return err
+		}
+		if err := w.showStatus(ctx); err != nil {
+			return err
+		}
+		if err := w.showBlocks(ctx); err != nil {
+			return err
+		}
+		if w.want > 0 && w.paid >= w.want {
+			fmt.Printf("\n%d Bitcoin blocks have paid all miners.\n", w.paid)
+			return nil
+		}
+	}
+}
+
+// showStatus prints one line.
+func (w *watcher) showStatus(ctx context.Context) error {
+	nodes := make([]status, len(w.pool.Nodes))
+	for i, n := range w.pool.Nodes {
+		for _, method := range []string{"getsharechaininfo", "getinfo"} {
+			if err := n.Call(ctx, &nodes[i], method); err != nil {
+				return fmt.Errorf("node %c: %w", 'A'+i, err)
+			}
+		}
+	}
+	const headingEvery = 20
+	if w.lines%headingEvery == 0 {
+		fmt.Println("time      shares  uncles  tip of node A         tip of node B         peers  hashrate   blocks")
+	}
+	w.lines++
+	a, b := nodes[0], nodes[1]
+	fmt.Printf("%s  %6d  %6d  %-20s  %-20s  %2d %2d  %9s  %6d\n", time.Now().Format(time.TimeOnly),
+		a.Shares, a.Uncles, tip(a), tip(b), a.Peers, b.Peers, rate(a.HashRate+b.HashRate), len(w.shown))
+	return nil
+}
+
+// tip abbreviates a share's ID to its last digits; the first are zeros.
+func tip(s status) string {
+	if s.Tip == "" {
+		return "none"
+	}
+	return fmt.Sprintf("%d …%s", s.Height, s.Tip[len(s.Tip)-8:])
+}
+
+// rate formats hashes per second.
+func rate(h float64) string {
+	for _, unit := range []string{"H/s", "kH/s", "MH/s"} {
+		if h < 1000 {
+			return fmt.Sprintf("%.0f %s", h, unit)
+		}
+		h /= 1000
+	}
+	return fmt.Sprintf("%.1f GH/s", h)
+}
+
+// showBlocks prints the payouts of each new Bitcoin block, oldest first.
+func (w *watcher) showBlocks(ctx context.Context) error {
+	var blocks []struct {
+		Hash          string `json:"hash"`
+		Height        int    `json:"height"`
+		ShareHeight   int    `json:"shareheight"`
+		Confirmations int64  `json:"confirmations"`
+	}
+	const latest = 50
+	if err := w.pool.Nodes[0].Call(ctx, &blocks, "getblocksfound", latest); err != nil {
+		return err
+	}
+	for i := len(blocks) - 1; i >= 0; i-- {
+		b := blocks[i]
+		if w.shown[b.Hash] || b.Confirmations < 1 {
+			continue
+		}
+		outputs, _, err := harness.Coinbase(ctx, w.pool.Bitcoin, b.Hash)
+		if err != nil {
+			return fmt.Errorf("block %s: %w", b.Hash, err)
+		}
+		w.shown[b.Hash] = true
+		fmt.Printf("\n  BITCOIN BLOCK %d (share %d) %s\n", b.Height, b.ShareHeight, b.Hash)
+		w.showPayouts(outputs)
+	}
+	return nil
+}
+
+// showPayouts prints the outputs of a coinbase and counts the block if it pays
+// all miners.
+func (w *watcher) showPayouts(outputs []harness.Output) {
+	paid := make(map[string]bool)
+	for i, out := range outputs {
+		if out.Address == "" {
+			continue // the witness commitment
+		}
+		note := ""
+		for m, payee := range w.pool.Payees {
+			if payee.Address == out.Address {
+				note = fmt.Sprintf("miner %c", 'A'+m)
+			}
+		}
+		if i == 0 {
+			note += ", the finder's fee"
+		} else {
+			// The finder's fee goes to whoever mines the share; what counts is to
+			// be paid for past work.
+			paid[out.Address] = true
+		}
+		fmt.Printf("    %16s BTC  %-64s %s\n", harness.FormatAmount(out.Amount), out.Address, note)
+	}
+	all := true
+	for _, payee := range w.pool.Payees {
+		all = all && paid[payee.Address]
+	}
+	if all {
+		w.paid++
+	}
+	fmt.Println()
+}

@@ -1,0 +1,260 @@
+package mining
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/chainparams"
+	"github.com/p2poold/p2poold/blockchain/payout"
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/blockchain/target"
+)
+
+// clock is a time that tests move.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// fakeChain is a Chain whose every answer the test decides.
+type fakeChain struct {
+	mu     sync.Mutex
+	tip    *blockchain.Tip
+	scores []payout.Score
+	err    error // of Scores
+	accept func(*share.Share) error
+}
+
+func (c *fakeChain) Tip() *blockchain.Tip {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tip
+}
+
+func (c *fakeChain) Scores(chainhash.Hash, uint32) ([]payout.Score, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.scores, c.err
+}
+
+func (c *fakeChain) Accept(s *share.Share) error {
+	if c.accept == nil {
+		return nil
+	}
+	return c.accept(s)
+}
+
+func (c *fakeChain) set(f func(*fakeChain)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(c)
+}
+
+// realChain is a blockchain.Chain behind the methods that mining needs.
+type realChain struct {
+	mu    sync.Mutex
+	chain *blockchain.Chain
+	clock *clock
+}
+
+func newRealChain(t *testing.T, params *chainparams.Params, clock *clock) *realChain {
+	t.Helper()
+	c := &realChain{chain: blockchain.New(params), clock: clock}
+	genesis := params.Bitcoin.GenesisBlock.Header
+	if err := c.chain.AddBitcoinHeader(&genesis, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.chain.SetBitcoinTip(genesis.BlockHash()); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *realChain) Tip() *blockchain.Tip {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.chain.Tip()
+}
+
+func (c *realChain) Scores(parent chainhash.Hash, bits uint32) ([]payout.Score, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.chain.Scores(parent, bits)
+}
+
+func (c *realChain) Accept(s *share.Share) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// As it would come from a peer: what the encoding loses must not matter.
+	s, err := share.Decode(s.Encode())
+	if err != nil {
+		return err
+	}
+	_, err = c.chain.Accept(s, c.clock.Now())
+	return err
+}
+
+// fakeNode keeps the blocks it is offered.
+type fakeNode struct {
+	mu     sync.Mutex
+	blocks [][]byte
+	submit func(ctx context.Context) error
+}
+
+func (n *fakeNode) SubmitBlock(ctx context.Context, block []byte) error {
+	n.mu.Lock()
+	n.blocks = append(n.blocks, block)
+	n.mu.Unlock()
+	if n.submit == nil {
+		return nil
+	}
+	return n.submit(ctx)
+}
+
+func (n *fakeNode) submitted() [][]byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.blocks)
+}
+
+// fixture is a Generator among fakes.
+type fixture struct {
+	*testing.T
+	*Generator
+	params *chainparams.Params
+	clock  *clock
+	chain  *fakeChain
+	node   *fakeNode
+}
+
+// newFixture returns a Generator on regtest, on an empty sharechain and at the
+// time of testTemplate.
+func newFixture(t *testing.T, opts ...chainparams.Option) *fixture {
+	t.Helper()
+	params := testParams(t, opts...)
+	f := &fixture{
+		T: t, params: params, node: &fakeNode{},
+		clock: &clock{now: time.Unix(1_700_000_000, 0)},
+		chain: &fakeChain{tip: blockchain.New(params).Tip()},
+	}
+	f.Generator = newGenerator(t, Config{
+		Params: params, Chain: f.chain, Node: f.node, Tag: []byte("/test/"), Now: f.clock.Now,
+	})
+	return f
+}
+
+func testParams(t testing.TB, opts ...chainparams.Option) *chainparams.Params {
+	t.Helper()
+	params, err := chainparams.New(chainparams.Regtest, "main", opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return params
+}
+
+func newGenerator(t testing.TB, cfg Config) *Generator {
+	t.Helper()
+	g, err := NewGenerator(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// template returns a template of n transactions that arrives now.
+func (f *fixture) template(n int) *Template {
+	f.Helper()
+	tmpl := testTemplate(f, n)
+	tmpl.Received = f.clock.Now()
+	return tmpl
+}
+
+// job returns a job of work that must be there.
+func (f *fixture) job(payee []byte, class share.Class) *Job {
+	f.Helper()
+	w := f.Work()
+	if w == nil {
+		f.Fatalf("no work: %s", f.Reason())
+	}
+	j, err := w.Job(payee, class)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return j
+}
+
+// payee returns the i-th of a list of scripts that takes all five forms in turn.
+func payee(i int) []byte {
+	var h [32]byte
+	binary.BigEndian.PutUint64(h[:], uint64(i)+1)
+	switch i % 5 {
+	case 0:
+		return append([]byte{txscript.OP_0, 20}, h[:20]...)
+	case 1:
+		return append([]byte{txscript.OP_1, 32}, h[:]...)
+	case 2:
+		return append(append([]byte{txscript.OP_DUP, txscript.OP_HASH160, 20}, h[:20]...), txscript.OP_EQUALVERIFY, txscript.OP_CHECKSIG)
+	case 3:
+		return append(append([]byte{txscript.OP_HASH160, 20}, h[:20]...), txscript.OP_EQUAL)
+	default:
+		return append([]byte{txscript.OP_0, 32}, h[:]...)
+	}
+}
+
+// testScores returns the scores of n payees made by script, ordered as the chain
+// has them; the i-th has i+1 parts of the work.
+func testScores(n int, script func(int) []byte) []payout.Score {
+	scores := make([]payout.Score, n)
+	for i := range n {
+		scores[i] = payout.Score{Script: script(i), Weight: *new(uint256.Uint256).SetUint64(uint64(i) + 1)}
+	}
+	slices.SortFunc(scores, func(a, b payout.Score) int { return slices.Compare(a.Script, b.Script) })
+	return scores
+}
+
+// solve returns a solution of the job whose hash satisfies want.
+func solve(t testing.TB, j *Job, want func(h *chainhash.Hash) bool) Solution {
+	t.Helper()
+	s := Solution{
+		Extranonce: [share.ExtranonceSize]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
+		Version:    j.Version, Time: j.Time, Worker: "rig",
+	}
+	header := j.Header(s.Extranonce, s.Version, s.Time, 0)
+	for range 1 << 20 {
+		header.Nonce = s.Nonce
+		if h := header.BlockHash(); want(&h) {
+			return s
+		}
+		s.Nonce++
+	}
+	t.Fatal("no solution")
+	return s
+}
+
+// meets makes a condition of solve: the hash meets one target and not another.
+func meets(target1, not *uint256.Uint256) func(*chainhash.Hash) bool {
+	return func(h *chainhash.Hash) bool {
+		return (target1 == nil || target.HashMeets(h, target1)) && (not == nil || !target.HashMeets(h, not))
+	}
+}

@@ -1,0 +1,221 @@
+package mining
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/chainparams"
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/blockchain/target"
+)
+
+// events is a list that several goroutines write to.
+type events struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (e *events) add(s string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = append(e.list, s)
+}
+
+func (e *events) all() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.list)
+}
+
+// record makes chain and node write down when they are called.
+func (f *fixture) record() *events {
+	e := &events{}
+	f.chain.accept = func(*share.Share) error { e.add("share"); return nil }
+	f.node.submit = func(context.Context) error { e.add("block"); return nil }
+	return e
+}
+
+// blockSolution returns a job and its solution that is a block and a share.
+func (f *fixture) blockSolution() (*Job, Solution) {
+	f.Helper()
+	f.SetTemplate(f.template(2))
+	j := f.job(payee(0), share.Class12)
+	return j, solve(f, j, meets(&j.BlockTarget, nil))
+}
+
+func TestBlockComesBeforeShare(t *testing.T) {
+	f := newFixture(t)
+	e := f.record()
+	j, s := f.blockSolution()
+	out, err := f.Submit(t.Context(), j, s)
+	if err != nil || !out.Block || !out.Share {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if got := e.all(); !slices.Equal(got, []string{"block", "share"}) {
+		t.Errorf("order %v", got)
+	}
+	if h := j.Header(s.Extranonce, s.Version, s.Time, s.Nonce); out.Hash != h.BlockHash() {
+		t.Errorf("hash %v", out.Hash)
+	}
+}
+
+// TestRefusedBlockIsStillAShare: what the node thinks of the block is one thing.
+func TestRefusedBlockIsStillAShare(t *testing.T) {
+	f := newFixture(t)
+	f.record()
+	f.node.submit = func(context.Context) error { return errors.New("bad-txns") }
+	j, s := f.blockSolution()
+	if out, err := f.Submit(t.Context(), j, s); err != nil || !out.Share || !out.Block {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+// TestHangingNode: a node that does not answer costs the share the head start and
+// no more, and is given up in the end.
+func TestHangingNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		e := f.record()
+		f.node.submit = func(ctx context.Context) error {
+			<-ctx.Done()
+			e.add("given up")
+			return ctx.Err()
+		}
+		j, s := f.blockSolution()
+		start := time.Now()
+		out, err := f.Submit(t.Context(), j, s)
+		if err != nil || !out.Block || !out.Share {
+			t.Errorf("%+v, %v", out, err)
+		}
+		if d := time.Since(start); d != blockHeadStart {
+			t.Errorf("took %v, the head start is %v", d, blockHeadStart)
+		}
+		if len(f.node.submitted()) != 1 {
+			t.Error("the block was not submitted first")
+		}
+		f.Wait()
+		if d := time.Since(start); d != submitTimeout {
+			t.Errorf("given up after %v, want %v", d, submitTimeout)
+		}
+		if got := e.all(); !slices.Equal(got, []string{"share", "given up"}) {
+			t.Errorf("order %v", got)
+		}
+	})
+}
+
+// TestDisconnectedMiner: the block outlives the connection that brought it.
+func TestDisconnectedMiner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		e := f.record()
+		ctx, cancel := context.WithCancel(t.Context())
+		f.node.submit = func(ctx context.Context) error {
+			cancel()
+			select {
+			case <-ctx.Done():
+				e.add("cancelled")
+			case <-time.After(10 * time.Second):
+				e.add("block")
+			}
+			return nil
+		}
+		j, s := f.blockSolution()
+		if out, err := f.Submit(ctx, j, s); err != nil || !out.Share {
+			t.Errorf("%+v, %v", out, err)
+		}
+		cancelled, stop := context.WithCancel(t.Context())
+		stop()
+		if out, err := f.Submit(cancelled, j, s); err != nil || !out.Share || !out.Block {
+			t.Errorf("cancelled before: %+v, %v", out, err)
+		}
+		f.Wait()
+		if got := e.all(); slices.Contains(got, "cancelled") || len(f.node.submitted()) != 2 {
+			t.Errorf("order %v", got)
+		}
+	})
+}
+
+// TestBlockThatIsNoShare: with shares harder than blocks, as at the start of a
+// large pool on a test network, a block alone is submitted and no share.
+func TestBlockThatIsNoShare(t *testing.T) {
+	f := newFixture(t, func(p *chainparams.Params) { p.BlockEvery = 1 })
+	e := f.record()
+	hard, err := target.FromCompact(0x1f7fffff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tip := *f.chain.tip
+	tip.NextTarget, tip.NextBits = hard, 0x1f7fffff
+	f.chain.set(func(c *fakeChain) { c.tip = &tip })
+	f.SetTemplate(f.template(1))
+	j := f.job(payee(0), share.Class12)
+	if !j.ShareTarget.Lt(&j.BlockTarget) {
+		t.Fatal("shares are not harder than blocks")
+	}
+	out, err := f.Submit(t.Context(), j, solve(t, j, meets(&j.BlockTarget, &j.ShareTarget)))
+	if err != nil || !out.Block || out.Share {
+		t.Errorf("%+v, %v", out, err)
+	}
+	out, err = f.Submit(t.Context(), j, solve(t, j, meets(nil, &j.BlockTarget)))
+	if err != nil || out.Block || out.Share {
+		t.Errorf("neither block nor share: %+v, %v", out, err)
+	}
+	if got := e.all(); !slices.Equal(got, []string{"block"}) {
+		t.Errorf("order %v", got)
+	}
+}
+
+// TestVerdicts: the chain's verdict is the answer, and only a share that breaks a
+// rule is worth an error in our own log.
+func TestVerdicts(t *testing.T) {
+	tests := []struct {
+		name    string
+		verdict error
+		share   bool
+	}{
+		{"valid", nil, true},
+		{"known", blockchain.ContextError{Kind: blockchain.ErrDuplicate}, true},
+		{"invalid", blockchain.RuleError{Kind: blockchain.ErrHeight, Description: "height"}, false},
+		{"undecided", &blockchain.UndecidedError{Kind: blockchain.ErrMissingBitcoinBlock}, false},
+		{"stopped", errors.New("stopped"), false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.chain.accept = func(*share.Share) error { return test.verdict }
+			f.SetTemplate(f.template(1))
+			j := f.job(payee(0), share.Class12)
+			out, err := f.Submit(t.Context(), j, solve(t, j, meets(&j.ShareTarget, &j.BlockTarget)))
+			if out.Share != test.share || (err == nil) != test.share || out.Block {
+				t.Errorf("%+v, %v", out, err)
+			}
+			if !test.share && !errors.Is(err, test.verdict) && err.Error() != test.verdict.Error() {
+				t.Errorf("verdict %v became %v", test.verdict, err)
+			}
+			if len(f.node.submitted()) != 0 {
+				t.Error("a block was submitted")
+			}
+		})
+	}
+}
+
+// TestStaleJob: a job stays good after its work has been replaced, down to the
+// transactions of its block.
+func TestStaleJob(t *testing.T) {
+	f := newFixture(t)
+	j, s := f.blockSolution()
+	f.SetTemplate(f.template(9))
+	if _, err := f.Submit(t.Context(), j, s); err != nil {
+		t.Fatal(err)
+	}
+	block := parseBlock(t, f.node.submitted()[0])
+	if len(block.Transactions()) != 3 {
+		t.Errorf("block %v of %d transactions", block.Hash(), len(block.Transactions()))
+	}
+}
