@@ -26,7 +26,7 @@ type Chain struct {
 	main     []*node            // the main chain by height, first share first
 
 	undecided undecidedPool
-	cache     scoreCache
+	window    window
 }
 
 // New returns an empty chain.
@@ -37,6 +37,7 @@ func New(params *chainparams.Params) *Chain {
 		bitcoin:  newBitcoinIndex(params.Bitcoin),
 		nodes:    make(map[chainhash.Hash]*node),
 		byHeight: make(map[uint32][]*node),
+		window:   window{Window: payout.NewWindow(params)},
 	}
 }
 
@@ -146,7 +147,7 @@ func (c *Chain) worthHolding(s *share.Share) bool {
 	}
 	work := target.Work(&t)
 	work.MulUint64(maxEaseOfHeld)
-	return work.GtEq(&c.tip.work)
+	return work.GtEq(c.tip.work())
 }
 
 func (c *Chain) insert(n *node) {
@@ -222,7 +223,7 @@ func (c *Chain) Restore(s *share.Share) error {
 	if err != nil {
 		return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("stored share %v is damaged", n.id), Err: err}
 	}
-	n.work = target.Work(&t)
+	n.paid.Work = target.Work(&t)
 	if err := c.link(n, s); err != nil {
 		return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("stored share %v does not connect", n.id), Err: err}
 	}
@@ -245,25 +246,6 @@ func (c *Chain) AddBitcoinHeader(header *wire.BlockHeader, height uint32) error 
 // SetBitcoinTip names the tip of our Bitcoin node's best chain, a header that
 // was added before.
 func (c *Chain) SetBitcoinTip(hash chainhash.Hash) error { return c.bitcoin.setTip(hash) }
-
-// scores returns the scores of the window behind parent for a share whose
-// header has those bits.
-func (c *Chain) scores(parent *node, headerBits uint32) []payout.Score {
-	if parent == nil {
-		return nil
-	}
-	if scores, ok := c.cache.get(parent.id, headerBits); ok {
-		return scores
-	}
-	t, err := target.FromCompact(headerBits)
-	if err != nil {
-		return nil // no valid header has such bits; checkBitcoin comes first
-	}
-	blockWork := target.Work(&t)
-	scores := payout.Scores(c.params, parent.window(), &blockWork)
-	c.cache.put(parent.id, headerBits, scores)
-	return scores
-}
 
 // HasBitcoinBlock reports whether a header was added.
 func (c *Chain) HasBitcoinBlock(hash chainhash.Hash) bool { return c.bitcoin.blocks[hash] != nil }

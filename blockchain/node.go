@@ -24,10 +24,9 @@ type node struct {
 	time  uint32
 	bits  uint32
 
-	work  uint256.Uint256 // expected hashes of this share alone
-	total uint256.Uint256 // of the whole chain up to here, uncles included
+	total uint256.Uint256 // work of the whole chain up to here, uncles included
 
-	payee         []byte
+	paid          payout.Entry // whom the share credits; refers to its uncles' payees
 	coinbaseValue int64
 	bitcoin       *bitcoinBlock // the header's previous block; nil if restored and no longer known
 	headerBits    uint32
@@ -73,17 +72,11 @@ func (n *node) medianTime(shares int) uint32 {
 	return times[len(times)/2]
 }
 
-// window yields the chain from n downwards in the form that scores are made of.
-func (n *node) window() iter.Seq[payout.Entry] {
-	return func(yield func(payout.Entry) bool) {
-		for a := range n.ancestors() {
-			e := payout.Entry{Height: a.height, Work: a.work, Payee: a.payee}
-			for _, u := range a.uncles {
-				e.Uncles = append(e.Uncles, payout.Uncle{Work: u.work, Payee: u.payee})
-			}
-			if !yield(e) {
-				return
-			}
-		}
-	}
-}
+// entry returns n in the form that scores are made of. It must not be changed.
+func (n *node) entry() *payout.Entry { return &n.paid }
+
+// payee returns the output script of the share's miner.
+func (n *node) payee() []byte { return n.paid.Payee }
+
+// work returns the expected hashes of the share alone.
+func (n *node) work() *uint256.Uint256 { return &n.paid.Work }

@@ -30,8 +30,8 @@ type Info struct {
 
 func (c *Chain) info(n *node) Info {
 	i := Info{
-		ID: n.id, Height: n.height, Time: n.time, Bits: n.bits, Work: n.work, TotalWork: n.total,
-		Payee: n.payee, CoinbaseValue: n.coinbaseValue, OnMainChain: c.onMain(n), Block: n.block,
+		ID: n.id, Height: n.height, Time: n.time, Bits: n.bits, Work: *n.work(), TotalWork: n.total,
+		Payee: n.payee(), CoinbaseValue: n.coinbaseValue, OnMainChain: c.onMain(n), Block: n.block,
 	}
 	i.IsUncle = !i.OnMainChain && c.isUncle(n)
 	if n.parent != nil {
@@ -206,8 +206,16 @@ func (c *Chain) Window(parent chainhash.Hash, headerBits uint32) Window {
 		return Window{}
 	}
 	blockWork := target.Work(&t)
-	w := Window{Last: n.height, Payees: len(c.scores(n, headerBits))}
-	for e := range payout.Limit(c.params, n.window(), &blockWork) {
+	limit := payout.LimitFor(c.params, &blockWork)
+	w := Window{Last: n.height, Payees: c.windowBehind(n, headerBits).Len()}
+	entries := func(yield func(payout.Entry) bool) {
+		for a := range n.ancestors() {
+			if !yield(*a.entry()) {
+				return
+			}
+		}
+	}
+	for e := range limit.Entries(entries) {
 		w.Shares++
 		w.Uncles += len(e.Uncles)
 		w.First = e.Height

@@ -8,6 +8,7 @@ import (
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain/payout"
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
 )
 
@@ -66,7 +67,7 @@ func (c *Chain) uncleCandidates() []chainhash.Hash {
 			}
 		}
 	}
-	slices.SortStableFunc(found, func(a, b *node) int { return b.work.Cmp(&a.work) })
+	slices.SortStableFunc(found, func(a, b *node) int { return b.work().Cmp(a.work()) })
 	found = found[:min(len(found), c.params.MaxUncles)]
 	ids := make([]chainhash.Hash, len(found))
 	for i, u := range found {
@@ -76,16 +77,31 @@ func (c *Chain) uncleCandidates() []chainhash.Hash {
 	return ids
 }
 
-// Scores returns the scores of the window behind a share, for a header with the
-// given Bitcoin bits, ordered by script; nil for the zero ID, behind which
-// there is nothing. The result must not be changed.
+// Payouts returns what the coinbase of a share on top of parent pays, for a
+// header with the given Bitcoin bits. The zero ID stands for no parent.
+func (c *Chain) Payouts(parent chainhash.Hash, headerBits uint32, value int64, class share.Class) (payout.Result, error) {
+	n, err := c.find(parent)
+	if err != nil {
+		return payout.Result{}, err
+	}
+	return c.windowBehind(n, headerBits).Compute(c.params, value, class, &parent), nil
+}
+
+// Scores returns a copy of the scores of the window behind a share, ordered by
+// script.
 func (c *Chain) Scores(parent chainhash.Hash, headerBits uint32) ([]payout.Score, error) {
-	if parent == (chainhash.Hash{}) {
-		return nil, nil
+	n, err := c.find(parent)
+	if err != nil {
+		return nil, err
 	}
-	n := c.nodes[parent]
-	if n == nil {
-		return nil, contextError(ErrUnknown, "share %v is unknown", parent)
+	return c.windowBehind(n, headerBits).Scores(), nil
+}
+
+// find returns a share of the index, nil for the zero ID.
+func (c *Chain) find(id chainhash.Hash) (*node, error) {
+	n := c.nodes[id]
+	if n == nil && id != (chainhash.Hash{}) {
+		return nil, contextError(ErrUnknown, "share %v is unknown", id)
 	}
-	return c.scores(n, headerBits), nil
+	return n, nil
 }

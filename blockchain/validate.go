@@ -26,7 +26,7 @@ func (c *Chain) validate(s *share.Share, now time.Time) (*node, error) {
 	if shareTarget.Gt(&c.params.EasiestTarget) {
 		return nil, ruleError(ErrUnexpectedBits, "share %v: bits %08x are easier than the network allows", n.id, n.bits)
 	}
-	n.work = target.Work(&shareTarget)
+	n.paid.Work = target.Work(&shareTarget)
 	if err := c.link(n, s); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (c *Chain) validate(s *share.Share, now time.Time) (*node, error) {
 func newNode(s *share.Share) *node {
 	return &node{
 		id: s.ID(), height: s.Data.Height, time: s.Data.Time, bits: s.Data.Bits,
-		payee: s.Data.Payee, coinbaseValue: s.Data.CoinbaseValue,
+		paid: payout.Entry{Height: s.Data.Height, Payee: s.Data.Payee}, coinbaseValue: s.Data.CoinbaseValue,
 		headerBits: s.Header.Bits, headerTime: uint32(s.Header.Timestamp.Unix()),
 	}
 }
@@ -59,7 +59,7 @@ func newNode(s *share.Share) *node {
 // the share undecided.
 func (c *Chain) link(n *node, s *share.Share) error {
 	n.count = 1
-	n.total = n.work
+	n.total = *n.work()
 	if s.Data.IsFirst() {
 		if s.Data.Height != 0 || len(s.Data.Uncles) != 0 {
 			return ruleError(ErrFirstShare, "share %v has no parent, but height %d and %d uncles", n.id, s.Data.Height, len(s.Data.Uncles))
@@ -84,7 +84,8 @@ func (c *Chain) link(n *node, s *share.Share) error {
 		u := c.nodes[s.Data.Uncles[i]]
 		n.uncles = append(n.uncles, u)
 		n.count++
-		n.total.Add(&u.work)
+		n.total.Add(u.work())
+		n.paid.Uncles = append(n.paid.Uncles, payout.Uncle{Work: *u.work(), Payee: u.payee()})
 	}
 	return c.checkBranchDepth(n)
 }
@@ -211,8 +212,8 @@ func (c *Chain) checkBitcoin(n *node, s *share.Share) error {
 // checkPayouts rebuilds the coinbase from the window behind the parent and
 // compares the merkle root it leads to.
 func (c *Chain) checkPayouts(n *node, s *share.Share) error {
-	scores := c.scores(n.parent, n.headerBits)
-	result := payout.Compute(c.params, scores, s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
+	w := c.windowBehind(n.parent, n.headerBits)
+	result := w.Compute(c.params, s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
 	return s.CheckCoinbase(&c.params.ChainID, result.Finder, result.Payouts)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain"
+	"github.com/p2poold/p2poold/blockchain/chaingen"
 	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -39,10 +40,12 @@ func (c *clock) advance(d time.Duration) {
 
 // fakeChain is a Chain whose every answer the test decides.
 type fakeChain struct {
+	params *chainparams.Params
 	mu     sync.Mutex
 	tip    *blockchain.Tip
 	scores []payout.Score
-	err    error // of Scores
+	err    error // of Payouts
+	params *chainparams.Params
 	accept func(*share.Share) error
 }
 
@@ -52,10 +55,10 @@ func (c *fakeChain) Tip() *blockchain.Tip {
 	return c.tip
 }
 
-func (c *fakeChain) Scores(chainhash.Hash, uint32) ([]payout.Score, error) {
+func (c *fakeChain) Payouts(parent chainhash.Hash, _ uint32, value int64, class share.Class) (payout.Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.scores, c.err
+	return payout.NewTable(c.scores).Compute(c.params, value, class, &parent), c.err
 }
 
 func (c *fakeChain) Accept(s *share.Share) error {
@@ -97,10 +100,10 @@ func (c *realChain) Tip() *blockchain.Tip {
 	return c.chain.Tip()
 }
 
-func (c *realChain) Scores(parent chainhash.Hash, bits uint32) ([]payout.Score, error) {
+func (c *realChain) Payouts(parent chainhash.Hash, bits uint32, value int64, class share.Class) (payout.Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.chain.Scores(parent, bits)
+	return c.chain.Payouts(parent, bits, value, class)
 }
 
 func (c *realChain) Accept(s *share.Share) error {
@@ -156,7 +159,7 @@ func newFixture(t *testing.T, opts ...chainparams.Option) *fixture {
 	f := &fixture{
 		T: t, params: params, node: &fakeNode{},
 		clock: &clock{now: time.Unix(1_700_000_000, 0)},
-		chain: &fakeChain{tip: blockchain.New(params).Tip()},
+		chain: &fakeChain{params: params, tip: blockchain.New(params).Tip(), params: params},
 	}
 	f.Generator = newGenerator(t, Config{
 		Params: params, Chain: f.chain, Node: f.node, Tag: []byte("/test/"), Now: f.clock.Now,
@@ -166,7 +169,7 @@ func newFixture(t *testing.T, opts ...chainparams.Option) *fixture {
 
 func testParams(t testing.TB, opts ...chainparams.Option) *chainparams.Params {
 	t.Helper()
-	params, err := chainparams.New(chainparams.Regtest, "main", opts...)
+	params, err := chainparams.New(chainparams.Regtest, "main", append([]chainparams.Option{chaingen.Easy}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ import (
 type Chain interface {
 	// Tip returns the newest tip.
 	Tip() *blockchain.Tip
-	// Scores returns the scores of the window behind a share.
-	Scores(parent chainhash.Hash, headerBits uint32) ([]payout.Score, error)
+	// Payouts returns what the coinbase of a share on top of parent pays.
+	Payouts(parent chainhash.Hash, headerBits uint32, value int64, class share.Class) (payout.Result, error)
 	// Accept judges a share and stores it if it is valid.
 	Accept(s *share.Share) error
 }
@@ -54,7 +54,7 @@ type Config struct {
 }
 
 // Generator makes Work. Its lock is never held while anything else is called
-// but Chain.Tip and Chain.Scores.
+// but Chain.Tip.
 type Generator struct {
 	cfg Config
 
@@ -210,12 +210,7 @@ func (g *Generator) build() (*Work, error) {
 		}
 		return nil, fmt.Errorf("no template from the Bitcoin node since %s", t.Received.UTC().Format(time.TimeOnly))
 	}
-	tip := g.cfg.Chain.Tip()
-	scores, err := g.cfg.Chain.Scores(tip.ID, t.Bits)
-	if err != nil {
-		return nil, fmt.Errorf("payouts for the share tip: %w", err)
-	}
-	return newWork(&g.cfg, t, tip, scores, g.work)
+	return newWork(&g.cfg, t, g.cfg.Chain.Tip(), g.work)
 }
 
 func (g *Generator) tooOld(t *Template) bool {

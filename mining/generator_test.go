@@ -1,7 +1,6 @@
 package mining
 
 import (
-	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -72,16 +71,22 @@ func TestReasons(t *testing.T) {
 	f.Tick()
 	f.expect("no template from the Bitcoin node since")
 
-	f.chain.set(func(c *fakeChain) { c.err = errors.New("window lost") })
 	f.SetTemplate(f.template(1))
-	f.expect("window lost")
-	f.chain.set(func(c *fakeChain) { c.err = nil })
-	f.ChainChanged()
 	f.expect("")
 	bad := f.template(1)
 	bad.Bits = 0
 	f.SetTemplate(bad)
 	f.expect("template bits")
+}
+
+// TestPayoutsLost: without payouts there is no job.
+func TestPayoutsLost(t *testing.T) {
+	f := newFixture(t)
+	f.chain.set(func(c *fakeChain) { c.err = errors.New("window lost") })
+	f.SetTemplate(f.template(1))
+	if _, err := f.Work().Job(payee(0), share.Class12); err == nil || err.Error() != "window lost" {
+		t.Errorf("job without payouts: %v", err)
+	}
 }
 
 // TestNodeBehindTheTip: on a block older than the tip's no share is valid.
@@ -223,7 +228,9 @@ func TestConcurrentUse(t *testing.T) {
 						t.Errorf("%+v, %v", out, err)
 					}
 				}
-				w.Payouts(share.Class(r % 5))
+				if _, err := w.Payouts(share.Class(r % 5)); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

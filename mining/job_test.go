@@ -2,6 +2,7 @@ package mining
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func checkJobCoinbase(t *testing.T, f *fixture, scores []payout.Score, class sha
 	sh := j.share(s)
 	raw := slices.Concat(j.Coinb1, s.Extranonce[:], j.Coinb2)
 
-	result := payout.Compute(f.params, scores, sh.Data.CoinbaseValue, class, &sh.Data.Previous)
+	result := payout.NewTable(scores).Compute(f.params, sh.Data.CoinbaseValue, class, &sh.Data.Previous)
 	if !bytes.Equal(raw, sh.Coinbase(&f.params.ChainID, result.Finder, result.Payouts)) {
 		t.Error("a verifier rebuilds another coinbase")
 	}
@@ -156,7 +157,7 @@ func TestJobRefusals(t *testing.T) {
 	if _, err := w.Job(payee(0), share.Class(5)); err == nil {
 		t.Error("class 5 does not exist")
 	}
-	if r := w.Payouts(share.Class(200)); r.Finder != 0 || r.Payouts != nil {
+	if _, err := w.Payouts(share.Class(200)); err == nil {
 		t.Error("payouts of a class that does not exist")
 	}
 	j := f.job(payee(0), share.Class12)
@@ -168,6 +169,29 @@ func TestJobRefusals(t *testing.T) {
 		if err := j.verify(wrong); err == nil {
 			t.Errorf("%+v passed", wrong)
 		}
+	}
+}
+
+// TestNoPayouts: without payouts there is no job, whatever the class, and the
+// next work is none the worse.
+func TestNoPayouts(t *testing.T) {
+	f := newFixture(t)
+	lost := errors.New("share is unknown")
+	f.chain.set(func(c *fakeChain) { c.err = lost })
+	f.SetTemplate(f.template(1))
+	for _, class := range share.Classes() {
+		if _, err := f.Work().Job(payee(0), class); !errors.Is(err, lost) {
+			t.Errorf("class %v: %v", class, err)
+		}
+	}
+	if _, err := f.Work().Payouts(share.Class12); !errors.Is(err, lost) {
+		t.Errorf("payouts: %v", err)
+	}
+	f.chain.set(func(c *fakeChain) { c.err = nil })
+	f.ChainChanged()
+	f.job(payee(0), share.Class12)
+	if r, err := f.Work().Payouts(share.Class12); err != nil || r.Finder != f.Template().CoinbaseValue {
+		t.Errorf("payouts %+v, %v", r, err)
 	}
 }
 
@@ -198,7 +222,8 @@ func TestClassFallsBack(t *testing.T) {
 		{"room for 288", p2tr, func(t *Template) { t.WeightLimit = 172*288 + 1340 }, share.Class288},
 		{"room for 36", p2tr, func(t *Template) { t.WeightLimit = 172*100 + 1340 }, share.Class36},
 		{"room for 12", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1340 }, share.Class12},
-		{"room for 11", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1339 }, 99},
+		// The draw fills a class but for one output, so 10 are too few in any case.
+		{"room for 10", p2tr, func(t *Template) { t.WeightLimit = 172*10 + 1340 }, 99},
 		{"no room", p2tr, func(t *Template) { t.WeightLimit = 100 }, 99},
 		// A P2PKH output costs 4, and the finder's may be one. The draw fills a
 		// class but for one output.

@@ -36,9 +36,9 @@ const (
 // for concurrent use.
 type Work struct {
 	params   *chainparams.Params
+	chain    Chain
 	template *Template
 	tip      *blockchain.Tip
-	scores   []payout.Score
 	data     share.Data // of every share of this work, but for payee and class
 
 	branch      []chainhash.Hash
@@ -54,12 +54,13 @@ type Work struct {
 // classPayouts is what all jobs of a work and class have in common.
 type classPayouts struct {
 	result payout.Result
-	fits   bool // the block stays within its limits of weight and sigops
+	fits   bool  // the block stays within its limits of weight and sigops
+	err    error // there are no payouts: the tip has left the chain's memory
 }
 
 // newWork joins template and tip. The merkle branch and the witness commitment
 // are taken over from previous work on the same template.
-func newWork(cfg *Config, t *Template, tip *blockchain.Tip, scores []payout.Score, previous *Work) (*Work, error) {
+func newWork(cfg *Config, t *Template, tip *blockchain.Tip, previous *Work) (*Work, error) {
 	bitcoinTarget, err := target.FromCompact(t.Bits)
 	if err != nil {
 		return nil, fmt.Errorf("template bits %08x: %w", t.Bits, err)
@@ -71,7 +72,7 @@ func newWork(cfg *Config, t *Template, tip *blockchain.Tip, scores []payout.Scor
 	}
 	now := uint32(min(cfg.Now().Unix(), math.MaxUint32))
 	w := &Work{
-		params: cfg.Params, template: t, tip: tip, scores: scores, now: cfg.Now,
+		params: cfg.Params, chain: cfg.Chain, template: t, tip: tip, now: cfg.Now,
 		shareTarget: tip.NextTarget,
 		blockTarget: cfg.Params.BlockTarget(bitcoinTarget, tip.NextTarget),
 		data: share.Data{
@@ -106,22 +107,21 @@ func (w *Work) Template() *Template { return w.template }
 // Tip returns the share tip the work builds on.
 func (w *Work) Tip() *blockchain.Tip { return w.tip }
 
-// Payouts returns the distribution of the coinbase value for a class. Finder's
-// share goes to whoever finds the next share.
-func (w *Work) Payouts(class share.Class) payout.Result {
+// Payouts returns the distribution of the coinbase value for a class, computed
+// when first asked for. Finder's part goes to whoever finds the next share.
+func (w *Work) Payouts(class share.Class) (payout.Result, error) {
 	if !class.Valid() {
-		return payout.Result{}
+		return payout.Result{}, fmt.Errorf("unknown output class %d", uint8(class))
 	}
-	return w.payouts[class]().result
+	c := w.payouts[class]()
+	return c.result, c.err
 }
 
-// Scores returns the scores behind the payouts, ordered by script. The result
-// must not be changed.
-func (w *Work) Scores() []payout.Score { return w.scores }
-
 func (w *Work) classPayouts(class share.Class) *classPayouts {
-	c := &classPayouts{result: payout.Compute(w.params, w.scores, w.data.CoinbaseValue, class, &w.tip.ID)}
-	c.fits = w.fits(c.result)
+	c := new(classPayouts)
+	if c.result, c.err = w.chain.Payouts(w.tip.ID, w.template.Bits, w.data.CoinbaseValue, class); c.err == nil {
+		c.fits = w.fits(c.result)
+	}
 	return c
 }
 
@@ -136,9 +136,12 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 		return nil, fmt.Errorf("unknown output class %d", uint8(class))
 	}
 	payouts := w.payouts[class]()
-	for !payouts.fits && class > share.Class12 {
+	for payouts.err == nil && !payouts.fits && class > share.Class12 {
 		class--
 		payouts = w.payouts[class]()
+	}
+	if payouts.err != nil {
+		return nil, payouts.err
 	}
 	if !payouts.fits {
 		return nil, fmt.Errorf("the template leaves no room for a coinbase of %d outputs: raise -blockreservedweight of the Bitcoin node", class.Outputs())

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -248,7 +250,7 @@ func (g *Generator) build(s *Share, d *draft) {
 	// A number of its own keeps shares with equal data apart.
 	binary.LittleEndian.PutUint64(s.Extranonce[4:], uint64(len(g.shares)))
 	s.Branch = []chainhash.Hash{chainhash.HashH([]byte("transactions"))}
-	result := payout.Compute(g.Params, g.Scores(s.parent), s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
+	result := payout.NewTable(g.Scores(s.parent)).Compute(g.Params, s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
 	coinbase := s.Coinbase(&g.Params.ChainID, result.Finder, result.Payouts)
 	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
 	for _, f := range d.after {
@@ -269,22 +271,55 @@ func (g *Generator) build(s *Share, d *draft) {
 }
 
 // Scores returns the scores of the window that ends with s, nil for none, for
-// the header bits of the generated Bitcoin chain.
+// the header bits of the generated Bitcoin chain, ordered by script. They are
+// added up anew, share by share.
 func (g *Generator) Scores(s *Share) []payout.Score {
-	entries := func(yield func(payout.Entry) bool) {
+	t, _ := target.FromCompact(g.Params.Bitcoin.PowLimitBits)
+	blockWork := target.Work(&t)
+	limit := payout.LimitFor(g.Params, &blockWork)
+	var window []*Share
+	for range limit.Entries(g.entries(s, &window)) {
+	}
+	if len(window) == 0 {
+		return nil
+	}
+	sums := make(map[string]*uint256.Uint256)
+	credit := func(payee []byte, work uint256.Uint256, units, weight uint64) {
+		if sums[string(payee)] == nil {
+			sums[string(payee)] = new(uint256.Uint256)
+		}
+		sums[string(payee)].Add(work.MulUint64(units).MulUint64(weight))
+	}
+	base := window[len(window)-1].Data.Height / g.Params.DecayShares
+	for _, w := range window {
+		weight := payout.Weight(g.Params, w.Data.Height, base)
+		credit(w.Data.Payee, w.work, g.Params.NephewShareDivisor, weight)
+		for _, u := range w.uncles {
+			credit(w.Data.Payee, u.work, 1, weight)
+			credit(u.Data.Payee, u.work, g.Params.NephewShareDivisor-1, weight)
+		}
+	}
+	var scores []payout.Score
+	for _, script := range slices.Sorted(maps.Keys(sums)) {
+		scores = append(scores, payout.Score{Script: []byte(script), Weight: *sums[script]})
+	}
+	return scores
+}
+
+// entries yields s and its ancestors and notes them in window.
+func (g *Generator) entries(s *Share, window *[]*Share) iter.Seq[payout.Entry] {
+	return func(yield func(payout.Entry) bool) {
 		for ; s != nil; s = s.parent {
-			e := payout.Entry{Height: s.Data.Height, Work: s.work, Payee: s.Data.Payee}
+			*window = append(*window, s)
+			e := payout.Entry{Height: s.Data.Height, Work: s.work}
 			for _, u := range s.uncles {
-				e.Uncles = append(e.Uncles, payout.Uncle{Work: u.work, Payee: u.Data.Payee})
+				e.Uncles = append(e.Uncles, payout.Uncle{Work: u.work})
 			}
 			if !yield(e) {
 				return
 			}
 		}
 	}
-	t, _ := target.FromCompact(g.Params.Bitcoin.PowLimitBits)
-	blockWork := target.Work(&t)
-	return payout.Scores(g.Params, entries, &blockWork)
 }
 
 // maxTries bounds the search for a proof of work: tests must not use targets

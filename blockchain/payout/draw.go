@@ -17,12 +17,6 @@ import (
 // drawTag separates the seed of the draw from every other use of a ShareID.
 const drawTag = "p2pool/draw"
 
-// Owed is what the sharechain owes one payee out of a coinbase.
-type Owed struct {
-	Script []byte
-	Amount int64 // sat, the expected payment
-}
-
 // Result is a coinbase's distribution.
 type Result struct {
 	Finder  int64          // sat to the share's own payee: fee and rounding remainder
@@ -32,130 +26,214 @@ type Result struct {
 // FinderFee returns the part of a coinbase value that is the finder's, in sat.
 func FinderFee(p *chainparams.Params, value int64) int64 { return value / p.FinderFeeDivisor }
 
-// Compute distributes a coinbase value over the scores of the window behind a
-// parent, for the given class. Finder and payouts always sum to value. With no
-// scores, as for the first share of a chain, all of it is the finder's.
-func Compute(p *chainparams.Params, scores []Score, value int64, class share.Class, parent *chainhash.Hash) Result {
-	owed, finder := Amounts(p, scores, value)
-	payouts := draw(owed, Threshold(owed, class.Outputs(), p.MinPayout), newOffset(parent))
+// Compute distributes a coinbase value, at most share.MaxMoney, over the scores
+// of the window behind a parent, for the given class. Finder and payouts always
+// sum to value. With no scores, as for the first share of a chain, all of it is
+// the finder's.
+func (t *Table) Compute(p *chainparams.Params, value int64, class share.Class, parent *chainhash.Hash) Result {
+	s := t.Split(p, value, class)
+	r := Result{Finder: value - s.Small, Payouts: make([]share.Payout, 0, class.Outputs())}
+	for i, amount := range s.Exact {
+		r.Payouts = append(r.Payouts, share.Payout{Script: t.payees[t.byScore[i]].Script, Amount: amount})
+		r.Finder -= amount
+	}
+	if s.Small > 0 {
+		o := newOffset(parent)
+		r.Payouts = t.sample(r.Payouts, s, o.start(&s.Weight, s.Marks), o.extra(s.Marks))
+	}
+	sortPayouts(r.Payouts)
+	return r
+}
+
+// sortPayouts orders the outputs by amount descending, then script.
+func sortPayouts(payouts []share.Payout) {
 	slices.SortFunc(payouts, func(a, b share.Payout) int {
-		if a.Amount != b.Amount {
-			if a.Amount > b.Amount {
-				return -1
-			}
+		switch {
+		case a.Amount > b.Amount:
+			return -1
+		case a.Amount < b.Amount:
 			return 1
 		}
 		return bytes.Compare(a.Script, b.Script)
 	})
-	return Result{Finder: finder, Payouts: payouts}
 }
 
-// Amounts returns what each payee is owed, R·score/Σscore rounded down with
-// R = value − fee, in the order of the scores, and what the finder gets: the fee
-// and all that rounding left. Payees owed nothing are left out.
-func Amounts(p *chainparams.Params, scores []Score, value int64) (owed []Owed, finder int64) {
+// Split says how a class treats a window: the payees with the highest scores
+// are paid exactly, and the others draw.
+type Split struct {
+	Threshold int64           // sat; who is owed as much is paid exactly
+	Exact     []int64         // sat for the first payees by score
+	Weight    uint256.Uint256 // sum of the other payees' scores
+	Small     int64           // sat that the others are owed together
+	Marks     int64           // number of outputs that the others draw for
+}
+
+// Split finds the smallest threshold T of at least Params.MinPayout, in sat,
+// such that paying everyone owed at least T exactly and drawing for the rest in
+// steps of at least T needs no more outputs than the class has:
+//
+//	#{aᵢ ≥ T} + ⌈S/T⌉ ≤ outputs,  aᵢ = ⌊R·scoreᵢ/Σ⌋,  S = ⌊R·Σ{score: a < T}/Σ⌋
+//
+// with R = value − finder fee. The left side never grows with T: raising T past
+// some aᵢ removes one output and adds at most one step. So among the candidates
+// "the first k by score are exact" the largest feasible k has the smallest T,
+// and no more than outputs+1 scores have to be looked at.
+func (t *Table) Split(p *chainparams.Params, value int64, class share.Class) Split {
 	reward := value - FinderFee(p, value)
+	if t.total.IsZero() || reward <= 0 {
+		return Split{Threshold: p.MinPayout}
+	}
+	outputs := int64(class.Outputs())
+	amounts := make([]int64, min(len(t.byScore), int(outputs)+1))
+	rests := make([]uint256.Uint256, len(amounts)+1) // rests[k]: sum of all but the first k scores
+	rests[0] = t.total
+	div := newDivider(&t.total, reward)
+	for i := range amounts {
+		weight := &t.payees[t.byScore[i]].Weight
+		amounts[i] = div.amount(weight)
+		rests[i+1].Sub2(&rests[i], weight)
+	}
+	for k := min(len(amounts), int(outputs)); ; k-- {
+		small := div.amount(&rests[k])
+		threshold, ok := thresholdFor(amounts, k, small, outputs, p.MinPayout)
+		if !ok {
+			continue // k = 0 is always feasible
+		}
+		s := Split{Threshold: threshold, Exact: amounts[:k], Weight: rests[k], Small: small}
+		if small > 0 {
+			s.Marks = max(1, small/threshold)
+		}
+		return s
+	}
+}
+
+// thresholdFor returns the smallest threshold at which exactly the first k
+// amounts are exact, if there is one that needs no more than the outputs.
+func thresholdFor(amounts []int64, k int, small, outputs, minPayout int64) (int64, bool) {
+	threshold := minPayout
+	if k < len(amounts) {
+		threshold = max(threshold, amounts[k]+1)
+	}
+	if small > 0 {
+		left := outputs - int64(k)
+		if left == 0 {
+			return 0, false
+		}
+		threshold = max(threshold, (small+left-1)/left)
+	}
+	return threshold, k == 0 || amounts[k-1] >= threshold
+}
+
+// divider computes ⌊reward·weight/total⌋ for many weights.
+type divider struct {
+	total  uint256.Uint256
+	reward uint64
+}
+
+func newDivider(total *uint256.Uint256, reward int64) divider {
+	return divider{total: *total, reward: uint64(reward)}
+}
+
+// amount is at most reward, as no weight exceeds the total.
+func (d *divider) amount(weight *uint256.Uint256) int64 {
+	n := *weight
+	n.MulUint64(d.reward).Div(&d.total)
+	return int64(n.Uint64())
+}
+
+// Owed returns what each score is owed out of a coinbase value, in sat rounded
+// down: the expected payment, which those below the threshold get by the draw.
+func Owed(p *chainparams.Params, scores []Score, value int64) []int64 {
 	var total uint256.Uint256
 	for i := range scores {
 		total.Add(&scores[i].Weight)
 	}
-	finder = value
+	owed := make([]int64, len(scores))
+	reward := value - FinderFee(p, value)
 	if total.IsZero() || reward <= 0 {
-		return nil, finder
+		return owed
 	}
-	owed = make([]Owed, 0, len(scores))
+	div := newDivider(&total, reward)
 	for i := range scores {
-		amount := scores[i].Weight
-		amount.MulUint64(uint64(reward)).Div(&total)
-		if sat := int64(amount.Uint64()); sat > 0 {
-			owed = append(owed, Owed{Script: scores[i].Script, Amount: sat})
-			finder -= sat
-		}
+		owed[i] = div.amount(&scores[i].Weight)
 	}
-	return owed, finder
+	return owed
 }
 
-// Threshold returns the smallest T ≥ minPayout, in sat, such that paying
-// everyone owed at least T exactly and drawing for the rest in steps of at
-// least T needs no more than outputs outputs:
+// sample draws for the payees behind the exact ones by systematic sampling:
+// their scores are laid end to end in script order over [0, W), Marks marks
+// stand W/Marks apart behind a common start, and whoever lies under one gets
+// Small/Marks. Nobody lies under two, for everyone's score is less than a step,
+// and each is hit with a chance of score/(W/Marks).
 //
-//	#{aᵢ ≥ T} + ⌈S/T⌉ ≤ outputs,  S = Σ{aᵢ < T}
-//
-// The left side never grows with T (raising T past some aᵢ removes one output
-// and adds less than one step), so a binary search finds it.
-func Threshold(owed []Owed, outputs int, minPayout int64) int64 {
-	amounts := make([]int64, len(owed))
-	for i := range owed {
-		amounts[i] = owed[i].Amount
+// start, in [0, W), is the first mark's place in units of 1/Marks.
+func (t *Table) sample(payouts []share.Payout, s Split, start uint256.Uint256, extra int64) []share.Payout {
+	exact := make(map[int32]struct{}, len(s.Exact))
+	for _, n := range t.byScore[:len(s.Exact)] {
+		exact[n] = struct{}{}
 	}
-	slices.Sort(amounts)
-	below := make([]int64, len(amounts)+1) // below[i] = Σ amounts[:i]
-	for i, a := range amounts {
-		below[i+1] = below[i] + a
-	}
-	fits := func(t int64) bool {
-		i, _ := slices.BinarySearch(amounts, t)
-		steps := (below[i] + t - 1) / t
-		return int64(len(amounts)-i)+steps <= int64(outputs)
-	}
-	// One output always suffices above the sum of everything.
-	low, high := minPayout, max(minPayout, below[len(amounts)]+1)
-	for low < high {
-		if mid := low + (high-low)/2; fits(mid) {
-			high = mid
-		} else {
-			low = mid + 1
-		}
-	}
-	return low
-}
-
-// draw pays everyone owed at least the threshold exactly, and the rest by
-// systematic sampling: their amounts laid end to end in script order over
-// [0, S), n = max(1, ⌊S/threshold⌋) marks stand S/n apart behind a common
-// offset, and whoever lies under a mark gets S/n. Nobody can lie under two, for
-// no small amount exceeds a step, and each is hit with a chance of amount/(S/n).
-func draw(owed []Owed, threshold int64, from offset) []share.Payout {
-	var small int64
-	payouts := make([]share.Payout, 0, 64)
-	for i := range owed {
-		if owed[i].Amount >= threshold {
-			payouts = append(payouts, share.Payout(owed[i]))
-		} else {
-			small += owed[i].Amount
-		}
-	}
-	if small == 0 {
-		return payouts
-	}
-	n := max(1, small/threshold)
-	return sample(payouts, owed, threshold, small, n, from.start(small, n), from.extra(n))
-}
-
-// sample appends the drawn payouts for n marks over the small amounts' sum.
-//
-// Positions are scaled by n to stay integers: payee i covers [n·cᵢ, n·cᵢ₊₁) and
-// mark k stands at start + k·small. small < 2⁵¹ sat and n ≤ 1152 make 62 bits.
-func sample(payouts []share.Payout, owed []Owed, threshold, small, n, start, extra int64) []share.Payout {
-	var covered, mark int64
-	for i := range owed {
-		if owed[i].Amount >= threshold {
+	m := newMarks(&start, &s.Weight, uint64(s.Marks))
+	var covered uint256.Uint256
+	for _, n := range t.byScript {
+		if _, ok := exact[n]; ok {
 			continue
 		}
-		covered += owed[i].Amount
-		if start+mark*small >= n*covered {
+		p := &t.payees[n]
+		covered.Add(&p.Weight)
+		if covered.LtEq(&m.at) {
 			continue
 		}
-		amount := small / n
-		// small mod n satoshis are left over; they go to as many marks in a row,
-		// beginning at random, so that every mark is worth small/n on average.
-		if (mark+extra)%n < small%n {
+		amount := s.Small / s.Marks
+		// Small mod Marks satoshis are left over; they go to as many marks in a
+		// row, beginning at random, so that every mark is worth Small/Marks on
+		// average.
+		if (m.number+extra)%s.Marks < s.Small%s.Marks {
 			amount++
 		}
-		payouts = append(payouts, share.Payout{Script: owed[i].Script, Amount: amount})
-		mark++
+		payouts = append(payouts, share.Payout{Script: p.Script, Amount: amount})
+		if m.number++; m.number == s.Marks {
+			break
+		}
+		m.advance()
 	}
 	return payouts
+}
+
+// marks steps through the places ⌊(start + k·W)/n⌋ without dividing again.
+type marks struct {
+	number    int64           // k
+	at        uint256.Uint256 // the place of mark k, rounded down
+	rest      uint64          // what rounding left, in 1/n
+	step      uint256.Uint256
+	stepRest  uint64
+	perNumber uint64 // n
+}
+
+func newMarks(start, w *uint256.Uint256, n uint64) marks {
+	m := marks{at: *start, step: *w, perNumber: n}
+	m.rest = divRest(&m.at, n)
+	m.stepRest = divRest(&m.step, n)
+	return m
+}
+
+// divRest divides v by n in place and returns the remainder.
+func divRest(v *uint256.Uint256, n uint64) uint64 {
+	q := *v
+	q.DivUint64(n)
+	product := q
+	product.MulUint64(n)
+	rest := *v
+	rest.Sub(&product)
+	*v = q
+	return rest.Uint64()
+}
+
+func (m *marks) advance() {
+	m.at.Add(&m.step)
+	if m.rest += m.stepRest; m.rest >= m.perNumber {
+		m.rest -= m.perNumber
+		m.at.AddUint64(1)
+	}
 }
 
 // offset is the randomness of one draw: a point on [0, 1) in 128-bit fixed
@@ -169,7 +247,10 @@ type offset struct {
 // newOffset derives the draw of the shares that follow a parent. Its hash is
 // proof of work, so choosing the draw costs as much as finding shares.
 func newOffset(parent *chainhash.Hash) offset {
-	seed := sha256.Sum256(append([]byte(drawTag), parent[:]...))
+	var tagged [len(drawTag) + chainhash.HashSize]byte
+	copy(tagged[:], drawTag)
+	copy(tagged[len(drawTag):], parent[:])
+	seed := sha256.Sum256(tagged[:])
 	return offset{
 		hi:   binary.BigEndian.Uint64(seed[0:]),
 		lo:   binary.BigEndian.Uint64(seed[8:]),
@@ -177,19 +258,15 @@ func newOffset(parent *chainhash.Hash) offset {
 	}
 }
 
-// start returns the first mark's place in [0, small), in units of 1/n sat. The
-// common point times S is a mark of every class; modulo the step it is
-// frac(n·point)·S.
-func (o offset) start(small, n int64) int64 {
-	carry, lo := bits.Mul64(o.lo, uint64(n))
-	hi := o.hi*uint64(n) + carry // the integer part of n·point drops out
-	// frac·S: the upper 64 bits of a 128 by 64 bit product.
-	upper, lower := bits.Mul64(hi, uint64(small))
-	fromLo, _ := bits.Mul64(lo, uint64(small))
-	if _, c := bits.Add64(lower, fromLo, 0); c == 1 {
-		upper++
-	}
-	return int64(upper)
+// start returns the first mark's place on [0, w) in units of 1/n. The common
+// point times w is a mark of every class; modulo the step it is frac(n·point)·w.
+// Weights are below 2¹⁹², so the 64 bits of the fraction fit on top.
+func (o offset) start(w *uint256.Uint256, n int64) uint256.Uint256 {
+	carry, _ := bits.Mul64(o.lo, uint64(n))
+	frac := o.hi*uint64(n) + carry // the integer part of n·point drops out
+	s := *w
+	s.MulUint64(frac).Rsh(64)
+	return s
 }
 
 // extra returns the mark, in [0, n), at which the left-over satoshis begin.

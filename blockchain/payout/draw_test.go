@@ -2,13 +2,15 @@ package payout
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/big"
+	"slices"
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/decred/dcrd/math/uint256"
 	"pgregory.net/rapid"
 
 	"github.com/p2poold/p2poold/blockchain/chainparams"
@@ -31,20 +33,14 @@ func script(i int) []byte {
 	return s
 }
 
-func scoresOf(weights ...uint64) []Score {
-	scores := make([]Score, len(weights))
+// tableOf returns a table in which script(i) has the i-th weight.
+func tableOf(weights ...uint64) *Table {
+	t := new(Table)
 	for i, w := range weights {
-		scores[i] = Score{Script: script(i), Weight: *new(uint256.Uint256).SetUint64(w)}
+		weight := work(w)
+		t.Add(script(i), &weight)
 	}
-	return scores
-}
-
-func owedOf(amounts ...int64) []Owed {
-	owed := make([]Owed, len(amounts))
-	for i, a := range amounts {
-		owed[i] = Owed{Script: script(i), Amount: a}
-	}
-	return owed
+	return t
 }
 
 func sum(r Result) int64 {
@@ -58,8 +54,7 @@ func sum(r Result) int64 {
 // TestComputeByHand follows the worked example: 1 BTC over three payees, all of
 // whom are owed more than the threshold.
 func TestComputeByHand(t *testing.T) {
-	p := testParams(t)
-	got := Compute(p, scoresOf(1, 2, 4), 100_000_000, share.Class12, &chainhash.Hash{})
+	got := tableOf(1, 2, 4).Compute(testParams(t), 100_000_000, share.Class12, &chainhash.Hash{})
 	// Fee 500,000; R = 99,500,000; R/7 = 14,214,285.7…
 	want := []share.Payout{
 		{Script: script(2), Amount: 56_857_142},
@@ -73,25 +68,24 @@ func TestComputeByHand(t *testing.T) {
 
 func TestComputeExtremes(t *testing.T) {
 	p := testParams(t)
-	huge := *new(uint256.Uint256).SetUint64(1)
-	huge.Lsh(134)
+	huge := work(1)
+	huge.Lsh(139)
 	tests := []struct {
 		name    string
-		scores  []Score
+		table   *Table
 		value   int64
 		outputs int
 	}{
-		{"no scores", nil, 5_000_000_000, 0},
-		{"no value", scoresOf(1, 2), 0, 0},
-		{"one payee", scoresOf(7), 5_000_000_000, 1},
-		{"one satoshi", scoresOf(1, 1), 1, 0},
-		{"scores of zero", scoresOf(0, 0), 1000, 0},
-		{"all bitcoin, huge scores", []Score{{script(0), huge}, {script(1), huge}}, share.MaxMoney, 2},
-		{"all below the minimum payment", scoresOf(1, 1, 1, 1), 2000, 1},
+		{"no scores", tableOf(), 5_000_000_000, 0},
+		{"no value", tableOf(1, 2), 0, 0},
+		{"one payee", tableOf(7), 5_000_000_000, 1},
+		{"one satoshi goes to one of two by the draw", tableOf(1, 1), 1, 1},
+		{"all bitcoin, huge scores", NewTable([]Score{{script(0), huge}, {script(1), huge}}), share.MaxMoney, 2},
+		{"all below the minimum payment", tableOf(1, 1, 1, 1), 2000, 1},
 	}
 	for _, test := range tests {
 		for _, class := range share.Classes() {
-			got := Compute(p, test.scores, test.value, class, &chainhash.Hash{1})
+			got := test.table.Compute(p, test.value, class, &chainhash.Hash{1})
 			if sum(got) != test.value || len(got.Payouts) != test.outputs || got.Finder < 0 {
 				t.Errorf("%s, class %v: %d sat in %d outputs, finder %d", test.name, class, sum(got), len(got.Payouts), got.Finder)
 			}
@@ -99,109 +93,166 @@ func TestComputeExtremes(t *testing.T) {
 	}
 }
 
-// drawOwed generates amounts between nothing and plenty.
-func drawOwed(t *rapid.T, payees int, most int64) []Owed {
-	amounts := rapid.SliceOfN(rapid.Int64Range(1, most), 1, payees).Draw(t, "amounts")
-	return owedOf(amounts...)
+// reference distributes by the definitions of docs/protocol.md, in unbounded
+// integers, trying every number of exact payees.
+type reference struct {
+	threshold, small, marks int64
+	exact                   map[string]int64
+	weight                  *big.Int
+}
+
+func referenceSplit(p *chainparams.Params, scores []Score, value int64, outputs int) reference {
+	reward := big.NewInt(value - FinderFee(p, value))
+	total := new(big.Int)
+	for i := range scores {
+		total.Add(total, scores[i].Weight.ToBig())
+	}
+	amount := func(w *big.Int) int64 {
+		n := new(big.Int).Mul(reward, w)
+		return n.Div(n, total).Int64()
+	}
+	// The thresholds worth trying: the smallest, just above each amount, and
+	// where the number of steps changes.
+	best := reference{threshold: math.MaxInt64}
+	try := func(t int64) {
+		if t < p.MinPayout || t >= best.threshold {
+			return
+		}
+		r := reference{threshold: t, exact: map[string]int64{}, weight: new(big.Int)}
+		for i := range scores {
+			w := scores[i].Weight.ToBig()
+			if a := amount(w); a >= t {
+				r.exact[string(scores[i].Script)] = a
+			} else {
+				r.weight.Add(r.weight, w)
+			}
+		}
+		r.small = amount(r.weight)
+		if int64(len(r.exact))+(r.small+t-1)/t <= int64(outputs) {
+			if r.small > 0 {
+				r.marks = max(1, r.small/t)
+			}
+			best = r
+		}
+	}
+	low, high := p.MinPayout, value+1
+	try(high)
+	for low < high { // the left side falls with t
+		mid := low + (high-low)/2
+		if try(mid); best.threshold <= mid {
+			high = mid
+		} else {
+			low = mid + 1
+		}
+	}
+	try(low)
+	return best
 }
 
 func TestComputeProperties(t *testing.T) {
 	p := testParams(t)
 	rapid.Check(t, func(t *rapid.T) {
-		weights := rapid.SliceOfN(rapid.Uint64Range(0, 1<<40), 0, 400).Draw(t, "weights")
-		scores := scoresOf(weights...)
+		weights := rapid.SliceOfN(rapid.Uint64Range(1, 1<<40), 1, 400).Draw(t, "weights")
+		if rapid.Bool().Draw(t, "many equal") {
+			for i := range weights {
+				weights[i] = 1 + weights[i]%3
+			}
+		}
+		table := tableOf(weights...)
 		value := rapid.Int64Range(0, share.MaxMoney).Draw(t, "value")
 		if rapid.Bool().Draw(t, "small value") {
 			value %= 10_000_000
 		}
 		class := rapid.SampledFrom(share.Classes()).Draw(t, "class")
 		parent := chainhash.Hash(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "parent"))
-		got := Compute(p, scores, value, class, &parent)
-		if sum(got) != value {
-			t.Fatalf("paid %d of %d", sum(got), value)
+		got := table.Compute(p, value, class, &parent)
+		if sum(got) != value || got.Finder < FinderFee(p, value) {
+			t.Fatalf("paid %d of %d, finder %d", sum(got), value, got.Finder)
 		}
 		if len(got.Payouts) > class.Outputs() {
 			t.Fatalf("%d outputs in class %v", len(got.Payouts), class)
 		}
-		owed, _ := Amounts(p, scores, value)
-		threshold := Threshold(owed, class.Outputs(), p.MinPayout)
-		paid := map[string]int64{}
-		for i, o := range got.Payouts {
-			paid[string(o.Script)] += o.Amount
-			if i > 0 && (o.Amount > got.Payouts[i-1].Amount ||
-				o.Amount == got.Payouts[i-1].Amount && bytes.Compare(o.Script, got.Payouts[i-1].Script) <= 0) {
-				t.Fatal("payouts are out of order, or one payee has two")
-			}
+		want := referenceSplit(p, table.Scores(), value, class.Outputs())
+		split := table.Split(p, value, class)
+		if want.small > 0 && split.Threshold != want.threshold || split.Small != want.small ||
+			split.Marks != want.marks || len(split.Exact) != len(want.exact) {
+			t.Fatalf("split %+v, want %+v", split, want)
 		}
-		for _, o := range owed {
-			if o.Amount >= threshold && paid[string(o.Script)] != o.Amount {
-				t.Fatalf("owed %d ≥ %d, paid %d", o.Amount, threshold, paid[string(o.Script)])
-			}
-		}
+		checkOutputs(t, got, want)
 	})
 }
 
-// TestDrawIsUnbiased integrates over every offset and every place of the
-// left-over satoshis: each payee's payments must sum to what they are owed times
-// the number of cases, exactly.
+// checkOutputs: everyone owed the threshold gets exactly that, nobody is paid
+// twice, and the order is right.
+func checkOutputs(t *rapid.T, got Result, want reference) {
+	drawn := int64(0)
+	seen := map[string]bool{}
+	for i, o := range got.Payouts {
+		if i > 0 && cmp.Or(cmp.Compare(got.Payouts[i-1].Amount, o.Amount), bytes.Compare(o.Script, got.Payouts[i-1].Script)) < 0 {
+			t.Fatal("payouts are out of order")
+		}
+		if seen[string(o.Script)] {
+			t.Fatal("one payee has two outputs")
+		}
+		seen[string(o.Script)] = true
+		if exact, ok := want.exact[string(o.Script)]; ok {
+			if o.Amount != exact {
+				t.Fatalf("paid %d, owed %d", o.Amount, exact)
+			}
+			continue
+		}
+		drawn++
+		if o.Amount != want.small/want.marks && o.Amount != want.small/want.marks+1 {
+			t.Fatalf("a mark is worth %d of %d/%d", o.Amount, want.small, want.marks)
+		}
+	}
+	if drawn != want.marks {
+		t.Fatalf("%d drawn, want %d", drawn, want.marks)
+	}
+}
+
+// TestDrawIsUnbiased integrates over every start and every place of the
+// left-over satoshis: each payee's payments must sum to what they are owed,
+// Small·score/Weight, times the number of cases, exactly.
 func TestDrawIsUnbiased(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		owed := drawOwed(t, 12, 40)
-		threshold := rapid.Int64Range(1, 50).Draw(t, "threshold")
-		var small int64
-		for _, o := range owed {
-			if o.Amount < threshold {
-				small += o.Amount
+		weights := rapid.SliceOfN(rapid.Uint64Range(1, 30), 1, 12).Draw(t, "weights")
+		table := tableOf(weights...)
+		exact := rapid.IntRange(0, len(weights)-1).Draw(t, "exact payees")
+		s := Split{Exact: make([]int64, exact), Small: rapid.Int64Range(1, 100).Draw(t, "small")}
+		largest := uint64(0)
+		for i, n := range table.byScore {
+			if i >= exact {
+				s.Weight.Add(&table.payees[n].Weight)
+				largest = max(largest, table.payees[n].Weight.Uint64())
 			}
 		}
-		if small == 0 {
-			return
-		}
-		n := max(1, small/threshold)
+		w := s.Weight.Uint64()
+		// As many marks as keep everyone's score below a step.
+		s.Marks = rapid.Int64Range(1, int64(max(1, w/largest))).Draw(t, "marks")
 		paid := map[string]int64{}
-		for start := range small {
-			for extra := range n {
+		for start := range w {
+			for extra := range s.Marks {
+				out := table.sample(nil, s, work(start), extra)
 				var total int64
-				out := sample(nil, owed, threshold, small, n, start, extra)
 				for _, o := range out {
 					paid[string(o.Script)] += o.Amount
 					total += o.Amount
 				}
-				if total != small || int64(len(out)) != n {
-					t.Fatalf("start %d extra %d: %d sat in %d outputs, want %d in %d", start, extra, total, len(out), small, n)
+				if total != s.Small || int64(len(out)) != s.Marks {
+					t.Fatalf("start %d extra %d: %d sat in %d outputs, want %d in %d", start, extra, total, len(out), s.Small, s.Marks)
 				}
 			}
 		}
-		for _, o := range owed {
-			if want := o.Amount * small * n; o.Amount < threshold && paid[string(o.Script)] != want {
-				t.Fatalf("owed %d: mean %v", o.Amount, float64(paid[string(o.Script)])/float64(small*n))
+		for i, n := range table.byScore {
+			want := int64(0)
+			if i >= exact {
+				// mean = Small·score/W over W·Marks cases
+				want = s.Small * int64(table.payees[n].Weight.Uint64()) * s.Marks
 			}
-		}
-	})
-}
-
-// TestThresholdIsSmallest compares the binary search with the definition.
-func TestThresholdIsSmallest(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		owed := drawOwed(t, 40, 300)
-		outputs := rapid.IntRange(1, 20).Draw(t, "outputs")
-		minPayout := rapid.Int64Range(1, 50).Draw(t, "minimum")
-		want := minPayout
-		for ; ; want++ {
-			var small, large int64
-			for _, o := range owed {
-				if o.Amount >= want {
-					large++
-				} else {
-					small += o.Amount
-				}
+			if got := paid[string(table.payees[n].Script)]; got != want {
+				t.Fatalf("score %d of %d: paid %d in all cases, want %d", table.payees[n].Weight.Uint64(), w, got, want)
 			}
-			if large+(small+want-1)/want <= int64(outputs) {
-				break
-			}
-		}
-		if got := Threshold(owed, outputs, minPayout); got != want {
-			t.Fatalf("threshold %d, want %d", got, want)
 		}
 	})
 }
@@ -213,25 +264,66 @@ func TestOffset(t *testing.T) {
 		parent := chainhash.DoubleHashH(binary.LittleEndian.AppendUint64(nil, uint64(i)))
 		o := newOffset(&parent)
 		point := float64(o.hi) / math.Exp2(64)
-		const small = 1_000_000_007
+		const w = 1_000_000_007
+		weight := work(w)
+		start := func(n int64) float64 {
+			s := o.start(&weight, n)
+			return float64(s.Uint64())
+		}
 		for _, n := range []int64{1, 12, 36, 144, 288, 1152} {
 			_, frac := math.Modf(point * float64(n))
-			if got := o.start(small, n); math.Abs(float64(got)-frac*small) > 2000 {
-				t.Fatalf("n %d: start %d, want about %v", n, got, frac*small)
+			if got := start(n); math.Abs(got-frac*w) > 2000 {
+				t.Fatalf("n %d: start %v, want about %v", n, got, frac*w)
 			}
 			if got := o.extra(n); got < 0 || got >= n {
 				t.Fatalf("n %d: extra %d", n, got)
 			}
-			// A mark of class 12, in sat: start/12 + k·small/12.
-			if at := float64(o.start(small, 12)) / 12; n%12 == 0 {
-				step := float64(small) / float64(n)
-				_, off := math.Modf((at - float64(o.start(small, n))/float64(n)) / step)
+			if n%12 == 0 {
+				_, off := math.Modf((start(12)/12 - start(n)/float64(n)) / (w / float64(n)))
 				if off = math.Abs(off); off > 1e-4 && off < 1-1e-4 {
 					t.Fatalf("class 12's first mark lies %v steps off class %d's", off, n)
 				}
 			}
 		}
 	}
+}
+
+// TestTableAgainstMap credits and takes back at random and compares with a map.
+func TestTableAgainstMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table, sums := new(Table), map[int]uint64{}
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			i := rapid.IntRange(0, 15).Draw(t, "payee")
+			amount := rapid.Uint64Range(0, 9).Draw(t, "amount")
+			w := work(amount)
+			if rapid.Bool().Draw(t, "take back") {
+				w = work(min(amount, sums[i]))
+				sums[i] -= w.Uint64()
+				table.Sub(script(i), &w)
+			} else {
+				sums[i] += amount
+				table.Add(script(i), &w)
+			}
+		}
+		var want []Score
+		var total uint64
+		for i := range 16 {
+			if sums[i] > 0 {
+				want = append(want, Score{script(i), work(sums[i])})
+				total += sums[i]
+			}
+		}
+		if fmt.Sprint(table.Scores()) != fmt.Sprint(want) || !table.total.EqUint64(total) || table.Len() != len(want) {
+			t.Fatalf("scores %v, want %v", table.Scores(), want)
+		}
+		sorted := slices.IsSortedFunc(table.byScore, func(a, b int32) int {
+			x, y := &table.payees[a], &table.payees[b]
+			return cmp.Or(y.Weight.Cmp(&x.Weight), bytes.Compare(x.Script, y.Script))
+		})
+		if !sorted || len(table.byScore) != len(want) {
+			t.Fatal("the order by score is wrong")
+		}
+	})
 }
 
 func FuzzCompute(f *testing.F) {
@@ -246,9 +338,29 @@ func FuzzCompute(f *testing.F) {
 		if value < 0 || value > share.MaxMoney || !share.Class(class).Valid() {
 			return // CheckSanity refuses these shares
 		}
-		got := Compute(p, scoresOf(weights...), value, share.Class(class), &chainhash.Hash{})
+		got := tableOf(weights...).Compute(p, value, share.Class(class), &chainhash.Hash{})
 		if sum(got) != value || len(got.Payouts) > share.Class(class).Outputs() {
 			t.Fatalf("%d sat of %d in %d outputs", sum(got), value, len(got.Payouts))
 		}
 	})
+}
+
+// BenchmarkCompute draws for a new tip over many payees.
+func BenchmarkCompute(b *testing.B) {
+	p := testParams(b)
+	for _, payees := range []int{1_000, 10_000, 100_000} {
+		weights := make([]uint64, payees)
+		for i := range weights {
+			weights[i] = uint64(1 + i*i%1000)
+		}
+		table := tableOf(weights...)
+		for _, class := range []share.Class{share.Class12, share.Class144, share.Class1152} {
+			b.Run(fmt.Sprintf("payees=%d/class=%v", payees, class), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					table.Compute(p, 312_500_000, class, &chainhash.Hash{1})
+				}
+			})
+		}
+	}
 }

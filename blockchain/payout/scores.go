@@ -2,8 +2,6 @@ package payout
 
 import (
 	"iter"
-	"slices"
-	"strings"
 
 	"github.com/decred/dcrd/math/uint256"
 
@@ -25,83 +23,156 @@ type Uncle struct {
 	Payee []byte
 }
 
-// Score is the weighted work credited to one payee. Scores mean something only
-// in relation to the others of the same window.
-type Score struct {
-	Script []byte
-	Weight uint256.Uint256
+// total returns the entry's work, uncles included.
+func (e *Entry) total() uint256.Uint256 {
+	work := e.Work
+	for i := range e.Uncles {
+		work.Add(&e.Uncles[i].Work)
+	}
+	return work
 }
 
-// Scores adds up a window. Entries come from the tip downwards with falling
-// heights; reading stops at the window's length in shares, or behind the share
-// with which their work, uncles included, reaches Params.WindowBlocks times
-// blockWork, the work of one Bitcoin block. The result is ordered by script.
-//
-// Each share credits its payee NephewShareDivisor·work + Σ uncle work and each
-// uncle's payee (NephewShareDivisor−1)·uncle work, times the weight of the
-// share's height. Sums cannot overflow on a chain whose bits are valid: 2⁹⁶
-// hashes a share, 17 bits of shares, 17+5 of weight and 4 of units are 134 bits.
-func Scores(p *chainparams.Params, entries iter.Seq[Entry], blockWork *uint256.Uint256) []Score {
-	window := slices.Collect(Limit(p, entries, blockWork))
-	if len(window) == 0 {
-		return nil
-	}
-	base := window[len(window)-1].Height / p.DecayShares
-	sums := make(map[string]*uint256.Uint256)
-	credit := func(payee []byte, work *uint256.Uint256, units, weight uint64) {
-		sum := sums[string(payee)]
-		if sum == nil {
-			sum = new(uint256.Uint256)
-			sums[string(payee)] = sum
-		}
-		amount := *work
-		amount.MulUint64(units).MulUint64(weight)
-		sum.Add(&amount)
-	}
-	for i := range window {
-		e := &window[i]
-		weight := Weight(p, e.Height, base)
-		credit(e.Payee, &e.Work, p.NephewShareDivisor, weight)
-		for j := range e.Uncles {
-			u := &e.Uncles[j]
-			credit(e.Payee, &u.Work, 1, weight)
-			credit(u.Payee, &u.Work, p.NephewShareDivisor-1, weight)
-		}
-	}
-	return sorted(sums)
+// Limit is the extent of a window: at most Shares entries, cut behind the one
+// with which their work, uncles included, reaches Work. A Work of zero does not
+// cut.
+type Limit struct {
+	Shares uint32
+	Work   uint256.Uint256
 }
 
-// Limit yields those of the entries that belong to the window; see Scores.
-func Limit(p *chainparams.Params, entries iter.Seq[Entry], blockWork *uint256.Uint256) iter.Seq[Entry] {
+// LimitFor returns the limit for shares whose headers have that work of one
+// Bitcoin block.
+func LimitFor(p *chainparams.Params, blockWork *uint256.Uint256) Limit {
+	l := Limit{Shares: p.WindowShares, Work: *blockWork}
+	l.Work.MulUint64(p.WindowBlocks)
+	return l
+}
+
+// reached reports whether a window of that size needs nothing more.
+func (l *Limit) reached(shares uint32, work *uint256.Uint256) bool {
+	return shares >= l.Shares || !l.Work.IsZero() && work.GtEq(&l.Work)
+}
+
+// Entries yields those of the entries, which come from the tip downwards, that
+// belong to the window.
+func (l Limit) Entries(entries iter.Seq[Entry]) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		limit := *blockWork
-		limit.MulUint64(p.WindowBlocks)
 		var shares uint32
 		var work uint256.Uint256
 		for e := range entries {
 			shares++
-			work.Add(&e.Work)
-			for i := range e.Uncles {
-				work.Add(&e.Uncles[i].Work)
-			}
-			if !yield(e) || shares >= p.WindowShares || p.WindowBlocks > 0 && work.GtEq(&limit) {
+			total := e.total()
+			work.Add(&total)
+			if !yield(e) || l.reached(shares, &work) {
 				return
 			}
 		}
 	}
 }
 
-// sorted turns the sums into a list ordered by script.
-func sorted(sums map[string]*uint256.Uint256) []Score {
-	scores := make([]Score, 0, len(sums))
-	for script, sum := range sums {
-		scores = append(scores, Score{Script: []byte(script), Weight: *sum})
-	}
-	slices.SortFunc(scores, func(a, b Score) int {
-		return strings.Compare(string(a.Script), string(b.Script))
-	})
-	return scores
+// Window is the payout window that ends with some share, kept up to date as
+// shares enter and leave at both ends. Its scores are a pure function of the
+// shares in it, whatever path it took to them.
+//
+// Each share credits its payee NephewShareDivisor·work + Σ uncle work and each
+// uncle's payee (NephewShareDivisor−1)·uncle work, times the weight of the
+// share's height relative to the epoch of the oldest share. Sums cannot overflow
+// on a chain whose bits are valid: 2⁹⁶ hashes a share, 17 bits of shares, 17+5
+// of weight and 4 of units are 139 bits.
+//
+// The zero Window is not usable; NewWindow makes an empty one. A Window is not
+// safe for concurrent use.
+type Window struct {
+	params *chainparams.Params
+	Table  // the scores
+	shares uint32
+	work   uint256.Uint256 // of all entries, uncles included
+	base   uint32          // epoch of the oldest entry
 }
+
+// NewWindow returns an empty window.
+func NewWindow(p *chainparams.Params) *Window { return &Window{params: p} }
+
+// Shares returns the number of entries.
+func (w *Window) Shares() uint32 { return w.shares }
+
+// AddNewest puts an entry on top of the others; its height must be theirs plus
+// one.
+func (w *Window) AddNewest(e *Entry) {
+	if w.shares == 0 {
+		w.base = e.Height / w.params.DecayShares
+	}
+	w.enter(e)
+}
+
+// RemoveNewest takes the newest entry back.
+func (w *Window) RemoveNewest(e *Entry) { w.leave(e) }
+
+// AddOldest puts an entry below the others; its height must be theirs minus one.
+func (w *Window) AddOldest(e *Entry) {
+	w.rebase(e.Height / w.params.DecayShares)
+	w.enter(e)
+}
+
+// RemoveOldest takes the oldest entry away. The next one must be a height above.
+func (w *Window) RemoveOldest(e *Entry) {
+	w.leave(e)
+	w.rebase((e.Height + 1) / w.params.DecayShares)
+}
+
+// rebase changes the unit of the scores to that of another epoch. Upwards this
+// is exact, since every entry left is of that epoch or later and its weight has
+// the factor.
+func (w *Window) rebase(epoch uint32) {
+	if w.shares == 0 {
+		w.base = epoch
+	}
+	for ; w.base < epoch; w.base++ {
+		w.Halve()
+	}
+	for ; w.base > epoch; w.base-- {
+		w.Double()
+	}
+}
+
+func (w *Window) enter(e *Entry) {
+	w.shares++
+	total := e.total()
+	w.work.Add(&total)
+	w.credits(e, w.Add)
+}
+
+func (w *Window) leave(e *Entry) {
+	w.shares--
+	total := e.total()
+	w.work.Sub(&total)
+	w.credits(e, w.Sub)
+}
+
+// credits calls f with what the entry credits to whom.
+func (w *Window) credits(e *Entry, f func(script []byte, weight *uint256.Uint256)) {
+	weight := Weight(w.params, e.Height, w.base)
+	own := e.Work
+	own.MulUint64(w.params.NephewShareDivisor)
+	for i := range e.Uncles {
+		u := e.Uncles[i].Work
+		own.Add(&u)
+		u.MulUint64(w.params.NephewShareDivisor - 1).MulUint64(weight)
+		f(e.Uncles[i].Payee, &u)
+	}
+	own.MulUint64(weight)
+	f(e.Payee, &own)
+}
+
+// Long reports whether the window would still be full without its oldest entry.
+func (w *Window) Long(l *Limit, oldest *Entry) bool {
+	rest, total := w.work, oldest.total()
+	rest.Sub(&total)
+	return w.shares > 1 && l.reached(w.shares-1, &rest)
+}
+
+// Short reports whether the window needs another entry, if there is one.
+func (w *Window) Short(l *Limit) bool { return !l.reached(w.shares, &w.work) }
 
 // Weight is the weight of a unit of work at a height: 2^(height/DecayShares)
 // relative to the epoch base, in 16-bit fixed point. An epoch is DecayShares

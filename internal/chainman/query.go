@@ -5,6 +5,7 @@ import (
 
 	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/payout"
+	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // Share returns the encoding of an accepted share.
@@ -38,8 +39,16 @@ func (m *Manager) Ancestors(id chainhash.Hash, generations int, stops []chainhas
 	return m.chain.Ancestors(id, generations, stops)
 }
 
-// Scores returns the scores of the window behind a share; they must not be
-// changed. It takes the lock for writing, as the chain caches them.
+// Payouts returns what the coinbase of a share on top of parent pays. It takes
+// the lock for writing, as the chain moves its window there.
+func (m *Manager) Payouts(parent chainhash.Hash, headerBits uint32, value int64, class share.Class) (payout.Result, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.chain.Payouts(parent, headerBits, value, class)
+}
+
+// Scores returns a copy of the scores of the window behind a share. It takes the
+// lock for writing, as Payouts does.
 func (m *Manager) Scores(parent chainhash.Hash, headerBits uint32) ([]payout.Score, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,7 +91,7 @@ func (m *Manager) IDAt(height uint32) (chainhash.Hash, bool) {
 }
 
 // Window returns the extent of the payout window behind a share. It takes the
-// lock for writing, as the chain caches scores.
+// lock for writing, as Payouts does.
 func (m *Manager) Window(parent chainhash.Hash, headerBits uint32) blockchain.Window {
 	m.mu.Lock()
 	defer m.mu.Unlock()
