@@ -27,6 +27,10 @@ type Chain struct {
 
 	undecided undecidedPool
 	window    window
+
+	// What one validation leaves for the next to use again.
+	payouts  []share.Payout
+	coinbase []byte
 }
 
 // New returns an empty chain.
@@ -58,6 +62,10 @@ type Refused struct {
 type Update struct {
 	Accepted []Accepted // in the order to be stored: parents and uncles first
 	Refused  []Refused
+	// MissingBlocks are Bitcoin blocks that held shares turned out to wait for
+	// while others were released. What the share itself waits for is in the
+	// error.
+	MissingBlocks []chainhash.Hash
 
 	TipChanged bool
 	// Disconnected and Connected count the main-chain shares that a change of
@@ -116,6 +124,9 @@ func (c *Chain) release(now time.Time, u *Update) {
 			err := c.try(h.share, now, u)
 			if _, invalid := errors.AsType[RuleError](err); invalid {
 				u.Refused = append(u.Refused, Refused{ID: h.id, Err: err})
+			}
+			if waits, ok := errors.AsType[*UndecidedError](err); ok && waits.MissingBlock != nil {
+				u.MissingBlocks = append(u.MissingBlocks, *waits.MissingBlock)
 			}
 		}
 	}

@@ -65,6 +65,25 @@ func TestMissingBitcoinBlock(tt *testing.T) {
 	t.tip("a")
 }
 
+// TestReleasedShareMissesBlock: a share that waited for its parent turns out to
+// wait for a Bitcoin block next, which has to be asked for.
+func TestReleasedShareMissesBlock(tt *testing.T) {
+	t := newTest(tt)
+	t.NextBitcoin("B1", "genesis")
+	t.Next("g", "")
+	t.Next("a", "g")
+	t.Next("b", "a", chaingen.On("B1"))
+	t.accept("g")
+	t.undecided(blockchain.ErrMissingParent, "b")
+	u := t.accept("a")
+	if len(u.MissingBlocks) != 1 || u.MissingBlocks[0] != t.Bitcoin("B1").Hash {
+		t.Errorf("a released %+v", u)
+	}
+	t.addBitcoin("B1")
+	t.chain.Retry(t.now)
+	t.tip("b")
+}
+
 func TestTimeAheadIsHeld(tt *testing.T) {
 	t := newTest(tt)
 	t.Next("g", "")

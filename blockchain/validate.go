@@ -213,8 +213,10 @@ func (c *Chain) checkBitcoin(n *node, s *share.Share) error {
 // compares the merkle root it leads to.
 func (c *Chain) checkPayouts(n *node, s *share.Share) error {
 	w := c.windowBehind(n.parent, n.headerBits)
-	result := w.Compute(c.params, s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
-	return s.CheckCoinbase(&c.params.ChainID, result.Finder, result.Payouts)
+	result := w.AppendCompute(c.payouts, c.params, s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
+	c.payouts = result.Payouts
+	c.coinbase = s.AppendCoinbase(c.coinbase[:0], &c.params.ChainID, result.Finder, result.Payouts)
+	return s.CheckCoinbase(c.coinbase)
 }
 
 // isBlock reports whether the share is a solution for Bitcoin.

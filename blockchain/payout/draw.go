@@ -31,35 +31,76 @@ func FinderFee(p *chainparams.Params, value int64) int64 { return value / p.Find
 // sum to value. With no scores, as for the first share of a chain, all of it is
 // the finder's.
 func (t *Table) Compute(p *chainparams.Params, value int64, class share.Class, parent *chainhash.Hash) Result {
+	return t.AppendCompute(nil, p, value, class, parent)
+}
+
+// AppendCompute is Compute with a buffer for the payouts, which may be nil.
+func (t *Table) AppendCompute(buf []share.Payout, p *chainparams.Params, value int64, class share.Class, parent *chainhash.Hash) Result {
 	s := t.Split(p, value, class)
-	r := Result{Finder: value - s.Small, Payouts: make([]share.Payout, 0, class.Outputs())}
+	r := Result{Finder: value - s.Small, Payouts: slices.Grow(buf[:0], len(s.Exact)+int(s.Marks))}
 	for i, amount := range s.Exact {
 		r.Payouts = append(r.Payouts, share.Payout{Script: t.payees[t.byScore[i]].Script, Amount: amount})
 		r.Finder -= amount
 	}
 	if s.Small > 0 {
 		o := newOffset(parent)
-		r.Payouts = t.sample(r.Payouts, s, o.start(&s.Weight, s.Marks), o.extra(s.Marks))
+		t.drawn = t.sample(t.drawn[:0], s, o.start(&s.Weight, s.Marks), o.extra(s.Marks))
+	} else {
+		t.drawn = t.drawn[:0]
 	}
-	sortPayouts(r.Payouts)
+	sortTies(r.Payouts)
+	sortTies(t.drawn)
+	r.Payouts = merge(r.Payouts, t.drawn)
 	return r
 }
 
-// sortPayouts orders the outputs by amount descending, then script.
-func sortPayouts(payouts []share.Payout) {
-	slices.SortFunc(payouts, func(a, b share.Payout) int {
-		switch {
-		case a.Amount > b.Amount:
-			return -1
-		case a.Amount < b.Amount:
-			return 1
+// comparePayouts orders outputs by amount descending, then script.
+func comparePayouts(a, b *share.Payout) int {
+	switch {
+	case a.Amount > b.Amount:
+		return -1
+	case a.Amount < b.Amount:
+		return 1
+	}
+	return bytes.Compare(a.Script, b.Script)
+}
+
+// sortTies sorts outputs that come almost in order: the exact ones are by score,
+// so that only equal amounts can be out of order, and the drawn ones by script
+// with two amounts. Insertion is linear for the former, and the latter are
+// rarely more than a few places away, or sorted as a whole.
+func sortTies(payouts []share.Payout) {
+	for i := 1; i < len(payouts); i++ {
+		if comparePayouts(&payouts[i-1], &payouts[i]) > 0 {
+			slices.SortFunc(payouts, func(a, b share.Payout) int { return comparePayouts(&a, &b) })
+			return
 		}
-		return bytes.Compare(a.Script, b.Script)
-	})
+	}
+}
+
+// merge merges the sorted list b into the sorted list a, from behind, in a's
+// spare capacity if it has it.
+func merge(a, b []share.Payout) []share.Payout {
+	i, j := len(a)-1, len(b)-1
+	a = append(a, b...)
+	for k := len(a) - 1; i >= 0 && j >= 0; k-- {
+		if comparePayouts(&a[i], &b[j]) > 0 {
+			a[k] = a[i]
+			i--
+		} else {
+			a[k] = b[j]
+			j--
+		}
+	}
+	if j >= 0 {
+		copy(a, b[:j+1])
+	}
+	return a
 }
 
 // Split says how a class treats a window: the payees with the highest scores
-// are paid exactly, and the others draw.
+// are paid exactly, and the others draw. It is valid until the table is used
+// again.
 type Split struct {
 	Threshold int64           // sat; who is owed as much is paid exactly
 	Exact     []int64         // sat for the first payees by score
@@ -84,22 +125,28 @@ func (t *Table) Split(p *chainparams.Params, value int64, class share.Class) Spl
 		return Split{Threshold: p.MinPayout}
 	}
 	outputs := int64(class.Outputs())
-	amounts := make([]int64, min(len(t.byScore), int(outputs)+1))
-	rests := make([]uint256.Uint256, len(amounts)+1) // rests[k]: sum of all but the first k scores
-	rests[0] = t.total
+	most := min(len(t.byScore), int(outputs))
 	div := newDivider(&t.total, reward)
-	for i := range amounts {
-		weight := &t.payees[t.byScore[i]].Weight
-		amounts[i] = div.amount(weight)
-		rests[i+1].Sub2(&rests[i], weight)
+	rest := t.total // of all but the first k scores
+	amounts := t.amounts[:0]
+	for i, n := range t.byScore[:min(len(t.byScore), most+1)] {
+		weight := &t.payees[n].Weight
+		amounts = append(amounts, div.amount(weight))
+		if i < most {
+			rest.Sub(weight)
+		}
 	}
-	for k := min(len(amounts), int(outputs)); ; k-- {
-		small := div.amount(&rests[k])
+	t.amounts = amounts
+	for k := most; ; k-- {
+		if k < most {
+			rest.Add(&t.payees[t.byScore[k]].Weight)
+		}
+		small := div.amount(&rest)
 		threshold, ok := thresholdFor(amounts, k, small, outputs, p.MinPayout)
 		if !ok {
 			continue // k = 0 is always feasible
 		}
-		s := Split{Threshold: threshold, Exact: amounts[:k], Weight: rests[k], Small: small}
+		s := Split{Threshold: threshold, Exact: amounts[:k], Weight: rest, Small: small}
 		if small > 0 {
 			s.Marks = max(1, small/threshold)
 		}
@@ -168,17 +215,19 @@ func Owed(p *chainparams.Params, scores []Score, value int64) []int64 {
 //
 // start, in [0, W), is the first mark's place in units of 1/Marks.
 func (t *Table) sample(payouts []share.Payout, s Split, start uint256.Uint256, extra int64) []share.Payout {
-	exact := make(map[int32]struct{}, len(s.Exact))
-	for _, n := range t.byScore[:len(s.Exact)] {
-		exact[n] = struct{}{}
+	// Who is paid exactly has a higher score than everybody else, as amounts
+	// grow with scores.
+	var highest uint256.Uint256
+	if k := len(s.Exact); k < len(t.byScore) {
+		highest = t.payees[t.byScore[k]].Weight
 	}
 	m := newMarks(&start, &s.Weight, uint64(s.Marks))
 	var covered uint256.Uint256
 	for _, n := range t.byScript {
-		if _, ok := exact[n]; ok {
+		p := &t.payees[n]
+		if p.Weight.Gt(&highest) {
 			continue
 		}
-		p := &t.payees[n]
 		covered.Add(&p.Weight)
 		if covered.LtEq(&m.at) {
 			continue

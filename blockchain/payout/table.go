@@ -6,6 +6,8 @@ import (
 	"sort"
 
 	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // Score is the weighted work credited to one payee. Scores mean something only
@@ -26,6 +28,10 @@ type Table struct {
 	byScript []int32 // numbers, ascending by script
 	byScore  []int32 // numbers, descending by weight, ascending by script among equals
 	total    uint256.Uint256
+
+	// What one computation leaves for the next to use again.
+	amounts []int64
+	drawn   []share.Payout
 }
 
 // NewTable returns a table of the given scores, of which no two may have the

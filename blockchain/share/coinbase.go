@@ -3,6 +3,7 @@ package share
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
@@ -33,12 +34,14 @@ var mergedMiningMagic = []byte{0xfa, 0xbe, 'm', 'm'}
 // OP_RETURN, a push of 36 bytes, and the four-byte header.
 var witnessCommitmentHeader = []byte{txscript.OP_RETURN, 0x24, 0xaa, 0x21, 0xa9, 0xed}
 
+// commitmentTagHash starts the tagged hash twice (BIP 340).
+var commitmentTagHash = sha256.Sum256([]byte(commitmentTag))
+
 // Commitment is the hash by which the coinbase commits to the share data: the
 // tagged SHA-256 of ChainID ‖ canonical encoding of the data.
 func (d *Data) Commitment(chainID *chainhash.Hash) chainhash.Hash {
-	tag := sha256.Sum256([]byte(commitmentTag))
-	b := make([]byte, 0, 3*chainhash.HashSize+MaxDataSize)
-	b = append(append(b, tag[:]...), tag[:]...)
+	var buf [3*chainhash.HashSize + MaxDataSize]byte
+	b := append(append(buf[:0], commitmentTagHash[:]...), commitmentTagHash[:]...)
 	b = append(b, chainID[:]...)
 	return sha256.Sum256(d.appendData(b))
 }
@@ -47,29 +50,40 @@ func (d *Data) Commitment(chainID *chainhash.Hash) chainhash.Hash {
 // extranonce. It depends on the share data only, and the payee of a job changes
 // nothing in its length.
 func (d *Data) CoinbaseHead(chainID *chainhash.Hash) []byte {
-	script := d.scriptSigHead(chainID)
-	b := make([]byte, 0, 4+1+36+1+len(script))
+	return d.appendCoinbaseHead(nil, chainID)
+}
+
+func (d *Data) appendCoinbaseHead(b []byte, chainID *chainhash.Hash) []byte {
+	var buf [maxScriptSig]byte
+	script := d.appendScriptSigHead(buf[:0], chainID)
+	b = slices.Grow(b, 4+1+36+1+len(script)+ExtranonceSize)
 	b = binary.LittleEndian.AppendUint32(b, coinbaseVersion)
 	b = append(b, 1)
-	b = append(b, make([]byte, chainhash.HashSize)...)
+	b = append(b, zeroHash[:]...)
 	b = binary.LittleEndian.AppendUint32(b, wire.MaxPrevOutIndex)
 	// At most 100 bytes, hence a one-byte length.
 	b = append(b, byte(len(script)+ExtranonceSize))
 	return append(b, script...)
 }
 
-// scriptSigHead is the coinbase script up to and including the opcode that
-// pushes the extranonce, which ends it.
-func (d *Data) scriptSigHead(chainID *chainhash.Hash) []byte {
-	push := func(b, data []byte) []byte { return append(append(b, byte(len(data))), data...) }
-	b := appendScriptNumber(make([]byte, 0, 100), d.BitcoinHeight)
+// zeroHash is the transaction that a coinbase input refers to.
+var zeroHash chainhash.Hash
+
+// maxScriptSig is the length of the longest coinbase script, Bitcoin's limit.
+const maxScriptSig = 100
+
+// appendScriptSigHead appends the coinbase script up to and including the opcode
+// that pushes the extranonce, which ends it.
+func (d *Data) appendScriptSigHead(b []byte, chainID *chainhash.Hash) []byte {
+	b = appendScriptNumber(b, d.BitcoinHeight)
 	commitment := d.Commitment(chainID)
-	b = push(b, commitment[:])
+	b = append(append(b, chainhash.HashSize), commitment[:]...)
 	if len(d.MergedMining) > 0 {
-		b = push(b, append(mergedMiningMagic[:len(mergedMiningMagic):len(mergedMiningMagic)], d.MergedMining...))
+		b = append(b, byte(len(mergedMiningMagic)+len(d.MergedMining)))
+		b = append(append(b, mergedMiningMagic...), d.MergedMining...)
 	}
 	if len(d.Tag) > 0 {
-		b = push(b, d.Tag)
+		b = append(append(b, byte(len(d.Tag))), d.Tag...)
 	}
 	return append(b, ExtranonceSize)
 }
@@ -84,7 +98,8 @@ func appendScriptNumber(b []byte, n uint32) []byte {
 	case n <= 16:
 		return append(b, txscript.OP_1-1+byte(n))
 	}
-	var num []byte
+	var buf [5]byte
+	num := buf[:0]
 	for v := n; v > 0; v >>= 8 {
 		num = append(num, byte(v))
 	}
@@ -100,8 +115,12 @@ func appendScriptNumber(b []byte, n uint32) []byte {
 // for all payees of a template and tip but for the finder's output, which
 // stands at its head.
 func (d *Data) CoinbaseTail(finder int64, payouts []Payout) []byte {
-	size := 4 + 3 + 4 + len(witnessCommitmentHeader) + 41 + 9 + MaxPayee + len(payouts)*(9+MaxPayee)
-	b := make([]byte, 0, size)
+	return d.appendCoinbaseTail(nil, finder, payouts)
+}
+
+func (d *Data) appendCoinbaseTail(b []byte, finder int64, payouts []Payout) []byte {
+	const output = 8 + 1 + MaxPayee
+	b = slices.Grow(b, 4+3+8+1+len(witnessCommitmentHeader)+WitnessCommitmentSize+4+(1+len(payouts))*output)
 	b = binary.LittleEndian.AppendUint32(b, coinbaseSequence)
 	count := 1 + len(payouts)
 	if len(d.WitnessCommitment) > 0 {
@@ -158,15 +177,20 @@ func MerkleRoot(coinbase chainhash.Hash, branch []chainhash.Hash) chainhash.Hash
 // Coinbase rebuilds the coinbase transaction without witness for the finder's
 // amount and the payouts that the sharechain owes.
 func (s *Share) Coinbase(chainID *chainhash.Hash, finder int64, payouts []Payout) []byte {
-	b := s.Data.CoinbaseHead(chainID)
-	b = append(b, s.Extranonce[:]...)
-	return append(b, s.Data.CoinbaseTail(finder, payouts)...)
+	return s.AppendCoinbase(nil, chainID, finder, payouts)
 }
 
-// CheckCoinbase verifies that the coinbase paying those amounts leads to the
+// AppendCoinbase appends the coinbase to b.
+func (s *Share) AppendCoinbase(b []byte, chainID *chainhash.Hash, finder int64, payouts []Payout) []byte {
+	b = s.Data.appendCoinbaseHead(b, chainID)
+	b = append(b, s.Extranonce[:]...)
+	return s.Data.appendCoinbaseTail(b, finder, payouts)
+}
+
+// CheckCoinbase verifies that a coinbase, rebuilt by AppendCoinbase, leads to the
 // header's merkle root. The error is a RuleError.
-func (s *Share) CheckCoinbase(chainID *chainhash.Hash, finder int64, payouts []Payout) error {
-	txid := chainhash.DoubleHashH(s.Coinbase(chainID, finder, payouts))
+func (s *Share) CheckCoinbase(coinbase []byte) error {
+	txid := chainhash.DoubleHashH(coinbase)
 	if root := MerkleRoot(txid, s.Branch); root != s.Header.MerkleRoot {
 		return ruleError(ErrMerkleRoot, "share %v: the coinbase that the sharechain owes gives merkle root %v, its header has %v",
 			s.ID(), root, s.Header.MerkleRoot)

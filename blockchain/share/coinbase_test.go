@@ -114,7 +114,7 @@ func TestCoinbaseSizes(t *testing.T) {
 			t.Errorf("class %v: %d bytes, want %d", class, n, want)
 		}
 		// BIP 141's sigop cost and Bitcoin's script bound.
-		if n := len(s.Data.scriptSigHead(&chainhash.Hash{})) + ExtranonceSize; n > blockchain.MaxCoinbaseScriptLen {
+		if n := len(s.Data.appendScriptSigHead(nil, &chainhash.Hash{})) + ExtranonceSize; n > blockchain.MaxCoinbaseScriptLen {
 			t.Errorf("coinbase script of %d bytes", n)
 		}
 	}
@@ -166,15 +166,15 @@ func TestCheckCoinbase(t *testing.T) {
 	s, chainID := fullShare(), chainhash.Hash{42}
 	payouts := []Payout{{Script: p2pkh, Amount: 900}}
 	s.Header.MerkleRoot = MerkleRoot(chainhash.DoubleHashH(s.Coinbase(&chainID, 100, payouts)), s.Branch)
-	if err := s.CheckCoinbase(&chainID, 100, payouts); err != nil {
+	if err := s.CheckCoinbase(s.Coinbase(&chainID, 100, payouts)); err != nil {
 		t.Error(err)
 	}
-	for name, err := range map[string]error{
-		"another amount": s.CheckCoinbase(&chainID, 101, payouts),
-		"another payee":  s.CheckCoinbase(&chainID, 100, []Payout{{Script: p2sh, Amount: 900}}),
-		"another chain":  s.CheckCoinbase(&chainhash.Hash{}, 100, payouts),
+	for name, coinbase := range map[string][]byte{
+		"another amount": s.Coinbase(&chainID, 101, payouts),
+		"another payee":  s.Coinbase(&chainID, 100, []Payout{{Script: p2sh, Amount: 900}}),
+		"another chain":  s.Coinbase(&chainhash.Hash{}, 100, payouts),
 	} {
-		if !errors.Is(err, ErrMerkleRoot) {
+		if err := s.CheckCoinbase(coinbase); !errors.Is(err, ErrMerkleRoot) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
