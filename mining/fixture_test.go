@@ -45,7 +45,6 @@ type fakeChain struct {
 	tip    *blockchain.Tip
 	scores []payout.Score
 	err    error // of Payouts
-	params *chainparams.Params
 	accept func(*share.Share) error
 }
 
@@ -159,7 +158,7 @@ func newFixture(t *testing.T, opts ...chainparams.Option) *fixture {
 	f := &fixture{
 		T: t, params: params, node: &fakeNode{},
 		clock: &clock{now: time.Unix(1_700_000_000, 0)},
-		chain: &fakeChain{params: params, tip: blockchain.New(params).Tip(), params: params},
+		chain: &fakeChain{params: params, tip: blockchain.New(params).Tip()},
 	}
 	f.Generator = newGenerator(t, Config{
 		Params: params, Chain: f.chain, Node: f.node, Tag: []byte("/test/"), Now: f.clock.Now,

@@ -79,16 +79,6 @@ func TestReasons(t *testing.T) {
 	f.expect("template bits")
 }
 
-// TestPayoutsLost: without payouts there is no job.
-func TestPayoutsLost(t *testing.T) {
-	f := newFixture(t)
-	f.chain.set(func(c *fakeChain) { c.err = errors.New("window lost") })
-	f.SetTemplate(f.template(1))
-	if _, err := f.Work().Job(payee(0), share.Class12); err == nil || err.Error() != "window lost" {
-		t.Errorf("job without payouts: %v", err)
-	}
-}
-
 // TestNodeBehindTheTip: on a block older than the tip's no share is valid.
 func TestNodeBehindTheTip(t *testing.T) {
 	f := newFixture(t)

@@ -20,9 +20,9 @@ import (
 // Store keeps accepted shares. It is called by one goroutine at a time but for
 // Share, which any may call.
 type Store interface {
-	// Append stores a share and the tip that the chain has after it, atomically
-	// and so that both survive a loss of power.
-	Append(s *share.Share, id, tip chainhash.Hash) error
+	// Append stores shares and the tip that the chain has after them, atomically
+	// and so that all survive a loss of power.
+	Append(shares []*share.Share, tip chainhash.Hash) error
 	// Share returns the encoding of a stored share.
 	Share(id chainhash.Hash) ([]byte, error)
 	// Load calls restore for every stored share in the order they were appended.
@@ -31,11 +31,8 @@ type Store interface {
 
 // Bitcoin is what the chain needs of the Bitcoin node.
 type Bitcoin interface {
-	// Header returns a block's header and height, or an error if the node does
-	// not know it.
-	Header(ctx context.Context, hash chainhash.Hash) (wire.BlockHeader, uint32, error)
 	// HeadersBack returns the headers that end with hash, at most n, oldest
-	// first, and the height of the first.
+	// first, and the height of the first; an error if the node does not know it.
 	HeadersBack(ctx context.Context, hash chainhash.Hash, n int) ([]wire.BlockHeader, uint32, error)
 }
 
@@ -68,6 +65,9 @@ type Manager struct {
 	mu       sync.RWMutex
 	chain    *blockchain.Chain
 	tip      atomic.Pointer[blockchain.Tip]
+
+	oldestBitcoin uint32    // height of the first header that Load read
+	deepReorgLog  time.Time // of the last warning, under acceptMu
 
 	events  eventQueue
 	blocks  blockQueue
@@ -102,6 +102,7 @@ func (m *Manager) Load(ctx context.Context, bitcoinTip chainhash.Hash) error {
 	if err != nil {
 		return fmt.Errorf("reading Bitcoin headers: %w", err)
 	}
+	m.oldestBitcoin = height
 	for i := range headers {
 		if err := m.chain.AddBitcoinHeader(&headers[i], height+uint32(i)); err != nil {
 			return err
@@ -131,7 +132,7 @@ var ErrStopped = errors.New("the sharechain has stopped after a failure of its s
 func (m *Manager) Accept(s *share.Share) error {
 	_, err := m.change(func(now time.Time) (blockchain.Update, error) { return m.chain.Accept(s, now) })
 	if waits, ok := errors.AsType[*blockchain.UndecidedError](err); ok && waits.MissingBlock != nil {
-		m.blocks.add(*waits.MissingBlock)
+		m.blocks.add(*waits.MissingBlock, m.cfg.Now())
 	}
 	return err
 }
@@ -157,8 +158,15 @@ func (m *Manager) change(f func(now time.Time) (blockchain.Update, error)) (bloc
 		tip = m.chain.Tip() // a new side share changes the uncles to be had
 	}
 	m.mu.Unlock()
-	for _, a := range u.Accepted {
-		if err := m.cfg.Store.Append(a.Share, a.ID, tip.ID); err != nil {
+	for _, hash := range u.MissingBlocks {
+		m.blocks.add(hash, m.cfg.Now())
+	}
+	if len(u.Accepted) > 0 {
+		shares := make([]*share.Share, len(u.Accepted))
+		for i, a := range u.Accepted {
+			shares[i] = a.Share
+		}
+		if err := m.cfg.Store.Append(shares, tip.ID); err != nil {
 			return u, m.fail(err)
 		}
 	}
@@ -166,12 +174,17 @@ func (m *Manager) change(f func(now time.Time) (blockchain.Update, error)) (bloc
 	return u, verdict
 }
 
+// deepReorgInterval is the least time between two warnings of the same branch,
+// each share of which would be one.
+const deepReorgInterval = 10 * time.Minute
+
 // publish lets the others know what is stored now.
 func (m *Manager) publish(u blockchain.Update, tip *blockchain.Tip) {
 	for _, r := range u.Refused {
 		m.cfg.Log.Debugf("Held share %v is invalid: %v", r.ID, r.Err)
 	}
-	if u.DeepReorg {
+	if now := m.cfg.Now(); u.DeepReorg && now.Sub(m.deepReorgLog) >= deepReorgInterval {
+		m.deepReorgLog = now
 		m.cfg.Log.Errorf("A branch with more work was refused because it branches off more than %d shares below the tip; "+
 			"compare your tip with other operators'", m.cfg.Params.MaxReorgShares)
 	}

@@ -2,12 +2,14 @@ package chainman
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 )
 
 // retryInterval is how often held shares are looked at and missing Bitcoin
@@ -17,8 +19,12 @@ const retryInterval = 5 * time.Second
 // Run calls the hooks, fetches missing Bitcoin blocks and retries held shares
 // until ctx is done, or returns the error of a failed store.
 func (m *Manager) Run(ctx context.Context) error {
-	ticker := time.NewTicker(retryInterval)
-	defer ticker.Stop()
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	// On its own, as a Bitcoin node that hangs must not hold up the hooks.
+	wg.Go(func() { m.runFetches(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,6 +33,17 @@ func (m *Manager) Run(ctx context.Context) error {
 			return fmt.Errorf("storing a share: %w", err)
 		case <-m.events.signal:
 			m.callHooks()
+		}
+	}
+}
+
+func (m *Manager) runFetches(ctx context.Context) {
+	ticker := time.NewTicker(retryInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-m.blocks.signal:
 			m.fetchMissing(ctx)
 		case <-ticker.C:
@@ -72,31 +89,34 @@ func (m *Manager) BitcoinTip(ctx context.Context, hash chainhash.Hash) error {
 const headersPerFetch = 16
 
 // addBitcoinBlock fetches the header of a block, and those below it until they
-// meet a known one.
+// meet a known one or reach below all known ones. They are entered oldest first
+// and all together, so that no gap stays behind when the node fails in between.
 func (m *Manager) addBitcoinBlock(ctx context.Context, hash chainhash.Hash) error {
-	for fetched := 0; fetched < loadedHeaders; fetched += headersPerFetch {
-		if m.knowsBitcoinBlock(hash) {
-			return nil
+	var fetched []wire.BlockHeader // newest first
+	var first uint32               // height of the last in fetched
+	for next := hash; len(fetched) < loadedHeaders && !m.knowsBitcoinBlock(next); {
+		headers, height, err := m.cfg.Bitcoin.HeadersBack(ctx, next, headersPerFetch)
+		if err == nil && len(headers) == 0 {
+			err = errors.New("the node sent none")
 		}
-		headers, height, err := m.cfg.Bitcoin.HeadersBack(ctx, hash, headersPerFetch)
 		if err != nil {
-			return fmt.Errorf("header of Bitcoin block %v: %w", hash, err)
+			return fmt.Errorf("header of Bitcoin block %v: %w", next, err)
 		}
-		if len(headers) == 0 {
-			return nil
+		for _, h := range slices.Backward(headers) {
+			fetched = append(fetched, h)
 		}
-		m.mu.Lock()
-		for i := range headers {
-			err = m.chain.AddBitcoinHeader(&headers[i], height+uint32(i))
-			if err != nil {
-				break
-			}
+		first = height
+		if height <= m.oldestBitcoin {
+			break
 		}
-		m.mu.Unlock()
-		if err != nil || height == 0 {
+		next = fetched[len(fetched)-1].PrevBlock
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, h := range slices.Backward(fetched) {
+		if err := m.chain.AddBitcoinHeader(&h, first+uint32(len(fetched)-1-i)); err != nil {
 			return err
 		}
-		hash = headers[0].PrevBlock
 	}
 	return nil
 }
@@ -110,7 +130,7 @@ func (m *Manager) knowsBitcoinBlock(hash chainhash.Hash) bool {
 // fetchMissing asks the Bitcoin node for the blocks that held shares wait for.
 func (m *Manager) fetchMissing(ctx context.Context) {
 	arrived := false
-	for _, hash := range m.blocks.list() {
+	for _, hash := range m.blocks.list(m.cfg.Now()) {
 		if err := m.addBitcoinBlock(ctx, hash); err != nil {
 			m.cfg.Log.Debugf("A share waits for Bitcoin block %v, which our node does not have: %v", hash, err)
 			continue
@@ -157,43 +177,59 @@ func (q *eventQueue) take() (tip bool, ids []chainhash.Hash) {
 	return tip, ids
 }
 
-// maxMissingBlocks bounds the Bitcoin blocks asked for on behalf of held shares,
-// which are at most as many.
-const maxMissingBlocks = 100
+const (
+	// maxMissingBlocks bounds the Bitcoin blocks asked for on behalf of held
+	// shares, which are at most as many.
+	maxMissingBlocks = 100
+	// missingBlockFor is how long a block is asked for: as long as the share
+	// that waits for it is held.
+	missingBlockFor = 10 * time.Minute
+)
 
 // blockQueue is the set of Bitcoin blocks that held shares wait for. The oldest
 // makes room for a new one.
 type blockQueue struct {
 	mu     sync.Mutex
-	hashes []chainhash.Hash
+	blocks []missingBlock
 	signal chan struct{}
+}
+
+type missingBlock struct {
+	hash  chainhash.Hash
+	until time.Time
 }
 
 func (q *blockQueue) init() { q.signal = make(chan struct{}, 1) }
 
-func (q *blockQueue) add(hash chainhash.Hash) {
+func (q *blockQueue) add(hash chainhash.Hash, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if slices.Contains(q.hashes, hash) {
+	if slices.ContainsFunc(q.blocks, func(b missingBlock) bool { return b.hash == hash }) {
 		return
 	}
-	if len(q.hashes) >= maxMissingBlocks {
-		q.hashes = slices.Delete(q.hashes, 0, 1)
+	if len(q.blocks) >= maxMissingBlocks {
+		q.blocks = slices.Delete(q.blocks, 0, 1)
 	}
-	q.hashes = append(q.hashes, hash)
+	q.blocks = append(q.blocks, missingBlock{hash, now.Add(missingBlockFor)})
 	notify(q.signal)
 }
 
 func (q *blockQueue) remove(hash chainhash.Hash) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.hashes = slices.DeleteFunc(q.hashes, func(h chainhash.Hash) bool { return h == hash })
+	q.blocks = slices.DeleteFunc(q.blocks, func(b missingBlock) bool { return b.hash == hash })
 }
 
-func (q *blockQueue) list() []chainhash.Hash {
+// list returns the blocks after dropping those asked for too long.
+func (q *blockQueue) list(now time.Time) []chainhash.Hash {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.Clone(q.hashes)
+	q.blocks = slices.DeleteFunc(q.blocks, func(b missingBlock) bool { return now.After(b.until) })
+	hashes := make([]chainhash.Hash, len(q.blocks))
+	for i, b := range q.blocks {
+		hashes[i] = b.hash
+	}
+	return hashes
 }
 
 func notify(signal chan struct{}) {
