@@ -47,7 +47,7 @@ func checkJobCoinbase(t *testing.T, f *fixture, scores []payout.Score, class sha
 	if !bytes.Equal(raw, sh.Coinbase(&f.params.ChainID, result.Finder, result.Payouts)) {
 		t.Error("a verifier rebuilds another coinbase")
 	}
-	if err := sh.CheckCoinbase(&f.params.ChainID, result.Finder, result.Payouts); err != nil {
+	if err := sh.CheckCoinbase(sh.Coinbase(&f.params.ChainID, result.Finder, result.Payouts)); err != nil {
 		t.Error(err)
 	}
 
