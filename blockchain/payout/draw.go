@@ -42,15 +42,16 @@ func (t *Table) AppendCompute(buf []share.Payout, p *chainparams.Params, value i
 		r.Payouts = append(r.Payouts, share.Payout{Script: t.payees[t.byScore[i]].Script, Amount: amount})
 		r.Finder -= amount
 	}
+	sortTies(r.Payouts)
 	if s.Small > 0 {
 		o := newOffset(parent)
 		t.drawn = t.sample(t.drawn[:0], s, o.start(&s.Weight, s.Marks), o.extra(s.Marks))
-	} else {
-		t.drawn = t.drawn[:0]
+		// They come by script and with two amounts: first those with the larger.
+		step := s.Small / s.Marks
+		t.ordered = appendIf(t.ordered[:0], t.drawn, func(amount int64) bool { return amount > step })
+		t.ordered = appendIf(t.ordered, t.drawn, func(amount int64) bool { return amount == step })
+		r.Payouts = merge(r.Payouts, t.ordered)
 	}
-	sortTies(r.Payouts)
-	sortTies(t.drawn)
-	r.Payouts = merge(r.Payouts, t.drawn)
 	return r
 }
 
@@ -65,10 +66,8 @@ func comparePayouts(a, b *share.Payout) int {
 	return bytes.Compare(a.Script, b.Script)
 }
 
-// sortTies sorts outputs that come almost in order: the exact ones are by score,
-// so that only equal amounts can be out of order, and the drawn ones by script
-// with two amounts. Insertion is linear for the former, and the latter are
-// rarely more than a few places away, or sorted as a whole.
+// sortTies sorts the exact outputs, which come by score: only where two scores
+// round to one amount can they be out of order, which is rare.
 func sortTies(payouts []share.Payout) {
 	for i := 1; i < len(payouts); i++ {
 		if comparePayouts(&payouts[i-1], &payouts[i]) > 0 {
@@ -76,6 +75,16 @@ func sortTies(payouts []share.Payout) {
 			return
 		}
 	}
+}
+
+// appendIf appends the outputs with amounts that f picks.
+func appendIf(dst, payouts []share.Payout, f func(amount int64) bool) []share.Payout {
+	for i := range payouts {
+		if f(payouts[i].Amount) {
+			dst = append(dst, payouts[i])
+		}
+	}
+	return dst
 }
 
 // merge merges the sorted list b into the sorted list a, from behind, in a's

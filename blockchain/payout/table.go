@@ -32,6 +32,7 @@ type Table struct {
 	// What one computation leaves for the next to use again.
 	amounts []int64
 	drawn   []share.Payout
+	ordered []share.Payout
 }
 
 // NewTable returns a table of the given scores, of which no two may have the
