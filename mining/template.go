@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
 )
 
@@ -21,9 +22,6 @@ const (
 	// DefaultSigopLimit is Bitcoin's limit of a block's signature operation cost
 	// (BIP 141). It stands in when a node reports no limit.
 	DefaultSigopLimit = 80_000
-
-	// MaxMoney bounds every amount, in sat: 21,000,000 coins of 10^8 sat.
-	MaxMoney = 21_000_000 * 100_000_000
 
 	// MinTxWeight is the weight of the smallest transaction Bitcoin can hold:
 	// 60 bytes (version 4, counts 2, input 41, output 9, lock time 4) of 4 weight
@@ -143,19 +141,19 @@ func (t *Template) Check() error {
 		}
 		seen[tx.TxID] = struct{}{}
 
-		// No sum overflows: fees stop at MaxMoney, the others' addends are below
+		// No sum overflows: fees stop at share.MaxMoney, the others' addends are below
 		// 2^25 and fewer than 2^15.
 		weight += tx.Weight
 		sigops += tx.Sigops
-		if fees += tx.Fee; fees > MaxMoney {
-			return badTemplate("fees of more than %d sat", int64(MaxMoney))
+		if fees += tx.Fee; fees > share.MaxMoney {
+			return badTemplate("fees of more than %d sat", int64(share.MaxMoney))
 		}
 	}
 
 	switch {
-	case t.CoinbaseValue < fees || t.CoinbaseValue > MaxMoney:
+	case t.CoinbaseValue < fees || t.CoinbaseValue > share.MaxMoney:
 		return badTemplate("coinbase value %d sat is not between its fees of %d sat and %d sat",
-			t.CoinbaseValue, fees, int64(MaxMoney))
+			t.CoinbaseValue, fees, int64(share.MaxMoney))
 	case weight > t.WeightLimit:
 		return badTemplate("its transactions weigh %d, more than the limit of %d",
 			weight, t.WeightLimit)
@@ -217,7 +215,7 @@ func (tx *TemplateTx) check(index int) error {
 		return fmt.Errorf("its bytes with witness don't hash to %v", tx.WTxID)
 	case weight != tx.Weight:
 		return fmt.Errorf("weighs %d, not %d", weight, tx.Weight)
-	case tx.Fee < 0 || tx.Fee > MaxMoney:
+	case tx.Fee < 0 || tx.Fee > share.MaxMoney:
 		return fmt.Errorf("fee of %d sat is out of range", tx.Fee)
 	case tx.Sigops < 0 || tx.Sigops > DefaultSigopLimit:
 		return fmt.Errorf("%d signature operations are out of range", tx.Sigops)
@@ -291,7 +289,7 @@ func (t *Template) HasWitness() bool {
 }
 
 // MerkleBranch returns the hashes that lead from the coinbase to the merkle root of a
-// block with the template's transactions, lowest level first. See [FoldBranch].
+// block with the template's transactions, lowest level first.
 func (t *Template) MerkleBranch() []chainhash.Hash { return MerkleBranch(t.TxIDs()) }
 
 // WitnessCommitment returns the hash that the coinbase's witness commitment output
@@ -300,7 +298,7 @@ func (t *Template) MerkleBranch() []chainhash.Hash { return MerkleBranch(t.TxIDs
 // It is always computed here: nodes differ in when they report one.
 func (t *Template) WitnessCommitment() chainhash.Hash {
 	var coinbase, reserved chainhash.Hash // the coinbase counts as a hash of zeros
-	root := FoldBranch(coinbase, MerkleBranch(t.WTxIDs()))
+	root := share.MerkleRoot(coinbase, MerkleBranch(t.WTxIDs()))
 	return hashPair(&root, &reserved)
 }
 
@@ -323,15 +321,6 @@ func MerkleBranch(ids []chainhash.Hash) []chainhash.Hash {
 		level = level[:n]
 	}
 	return branch
-}
-
-// FoldBranch returns the merkle root over leaf at position 0 and a branch made by
-// [MerkleBranch].
-func FoldBranch(leaf chainhash.Hash, branch []chainhash.Hash) chainhash.Hash {
-	for i := range branch {
-		leaf = hashPair(&leaf, &branch[i])
-	}
-	return leaf
 }
 
 // hashPair returns the merkle tree node over two hashes: SHA256d(left ‖ right).

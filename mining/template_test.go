@@ -12,6 +12,8 @@ import (
 	"github.com/btcsuite/btcd/btcutil/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // testTx returns a transaction that differs for each n, with a witness for even n.
@@ -78,10 +80,10 @@ func TestCheck(t *testing.T) {
 		{"weight limit", func(t *Template) { t.WeightLimit = DefaultWeightLimit + 1 }, "weight limit"},
 		{"sigop limit", func(t *Template) { t.SigopLimit = 0 }, "signature operation limit"},
 		{"value below fees", func(t *Template) { t.CoinbaseValue = t.Fees() - 1 }, "coinbase value"},
-		{"value above all money", func(t *Template) { t.CoinbaseValue = MaxMoney + 1 }, "coinbase value"},
+		{"value above all money", func(t *Template) { t.CoinbaseValue = share.MaxMoney + 1 }, "coinbase value"},
 		{"negative fee", func(t *Template) { t.Txs[1].Fee = -1 }, "fee of -1"},
 		{"fees above all money", func(t *Template) {
-			t.Txs[0].Fee, t.Txs[1].Fee = MaxMoney, 1
+			t.Txs[0].Fee, t.Txs[1].Fee = share.MaxMoney, 1
 		}, "fees of more than"},
 		{"sigops negative", func(t *Template) { t.Txs[1].Sigops = -1 }, "signature operations"},
 		{"sigops above limit", func(t *Template) { t.SigopLimit = 11 }, "signature operations"},
@@ -153,7 +155,7 @@ func TestMerkleBranchBlock100000(t *testing.T) {
 		ids[i] = *h
 	}
 	const want = "f3e94742aca4b5ef85488dc37c06c3282295ffec960994b2c0d5ac2a25a95766"
-	if got := FoldBranch(ids[0], MerkleBranch(ids[1:])); got.String() != want {
+	if got := share.MerkleRoot(ids[0], MerkleBranch(ids[1:])); got.String() != want {
 		t.Fatalf("merkle root %v, want %s", got, want)
 	}
 }
@@ -179,7 +181,7 @@ func TestMerkleBranchAgainstBtcd(t *testing.T) {
 			}
 
 			branch := tmpl.MerkleBranch()
-			if got, want := FoldBranch(coinbase.TxHash(), branch), blockchain.CalcMerkleRoot(txs, false); got != want {
+			if got, want := share.MerkleRoot(coinbase.TxHash(), branch), blockchain.CalcMerkleRoot(txs, false); got != want {
 				t.Errorf("merkle root %v, want %v", got, want)
 			}
 

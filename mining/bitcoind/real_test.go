@@ -16,6 +16,7 @@ import (
 	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoindtest"
 )
@@ -50,7 +51,7 @@ func solve(t *testing.T, tmpl *mining.Template, script []byte) *wire.MsgBlock {
 	coinbase.AddTxOut(wire.NewTxOut(tmpl.CoinbaseValue, script))
 	coinbase.AddTxOut(wire.NewTxOut(0, append([]byte{0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed}, commitment[:]...)))
 
-	root := mining.FoldBranch(coinbase.TxHash(), tmpl.MerkleBranch())
+	root := share.MerkleRoot(coinbase.TxHash(), tmpl.MerkleBranch())
 	header := wire.NewBlockHeader(tmpl.Version, &tmpl.PrevBlock, &root, tmpl.Bits, 0)
 	header.Timestamp = time.Unix(int64(tmpl.CurTime), 0)
 	block := wire.NewMsgBlock(header)
