@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/p2p/netsync"
 )
@@ -16,13 +18,21 @@ type PeerInfo struct {
 	Inbound   bool              // the peer dialed
 	UserAgent string            // printable ASCII
 	Protocol  uint32            // version of the peer protocol
-	Height    uint32            // best height claimed or proven
+	Services  message.Services  // what the peer offers
+	Best      chainhash.Hash    // its tip when it introduced itself; zero: none
+	Height    uint32            // best height claimed or proven, now
 	Ping      time.Duration     // latest round trip; 0: not yet known
 	Mode      message.RelayMode // of the link
 	Connected time.Time
 
+	// ClockOffset is the peer's clock in its version message minus ours when the
+	// connection was made, in seconds. Version messages are sent right then: on a
+	// slow link this is nearer the truth than our clock at their arrival.
+	ClockOffset int64
+
 	BytesIn, BytesOut       uint64
 	MessagesIn, MessagesOut uint64
+	LastRecv, LastSend      time.Time // of any bytes
 
 	// Syncing is set if the node is catching up from this peer.
 	Syncing bool
@@ -45,14 +55,19 @@ func (s *Server) Peers() []PeerInfo {
 			Inbound:      p.Inbound(),
 			UserAgent:    v.UserAgent,
 			Protocol:     v.Protocol,
+			Services:     v.Services,
+			Best:         v.Best,
 			Height:       status.Height,
 			Ping:         stats.Ping,
 			Mode:         status.Mode,
 			Connected:    stats.Connected,
+			ClockOffset:  clockOffset(v.Time, stats.Connected),
 			BytesIn:      stats.BytesIn,
 			BytesOut:     stats.BytesOut,
 			MessagesIn:   stats.MessagesIn,
 			MessagesOut:  stats.MessagesOut,
+			LastRecv:     stats.LastRecv,
+			LastSend:     stats.LastSend,
 			Syncing:      status.Syncing,
 			Misbehaviour: status.Stalls,
 		})
@@ -60,6 +75,10 @@ func (s *Server) Peers() []PeerInfo {
 	slices.SortFunc(list, func(a, b PeerInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }
+
+// clockOffset returns a peer's time minus ours in seconds. A time before 1970
+// counts as 1970, so that no peer can make the difference overflow.
+func clockOffset(theirs int64, ours time.Time) int64 { return max(theirs, 0) - ours.Unix() }
 
 // ConnectedCount returns the number of peers that completed the handshake.
 func (s *Server) ConnectedCount() int {

@@ -16,11 +16,13 @@ type Stats struct {
 	Ping time.Duration
 	// Connected is when New was called.
 	Connected time.Time
+	// LastRecv and LastSend are when bytes last came and went; zero: never.
+	LastRecv, LastSend time.Time
 }
 
 // counters are the parts of Stats that several goroutines touch.
 type counters struct {
-	bytesIn, bytesOut       atomic.Uint64
+	bytesIn, bytesOut       traffic
 	messagesIn, messagesOut atomic.Uint64
 	unknown                 atomic.Uint64
 	ping                    atomic.Int64 // time.Duration
@@ -36,13 +38,41 @@ func (p *Peer) Stats() Stats {
 		Unknown:     p.count.unknown.Load(),
 		Ping:        time.Duration(p.count.ping.Load()),
 		Connected:   p.connected,
+		LastRecv:    p.count.bytesIn.Last(),
+		LastSend:    p.count.bytesOut.Last(),
 	}
+}
+
+// traffic counts the bytes of one direction and remembers when the latest went
+// by.
+type traffic struct {
+	bytes atomic.Uint64
+	last  atomic.Int64 // Unix nanoseconds; 0: never
+}
+
+// Add counts n bytes as going by now.
+func (t *traffic) Add(n uint64) {
+	if n > 0 {
+		t.bytes.Add(n)
+		t.last.Store(time.Now().UnixNano())
+	}
+}
+
+// Load returns the bytes so far.
+func (t *traffic) Load() uint64 { return t.bytes.Load() }
+
+// Last returns when the latest bytes went by, the zero time if none did.
+func (t *traffic) Last() time.Time {
+	if ns := t.last.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
 }
 
 // countingReader counts the bytes read from a connection.
 type countingReader struct {
 	r io.Reader
-	n *atomic.Uint64
+	n *traffic
 }
 
 func (c countingReader) Read(b []byte) (int, error) {
