@@ -1,0 +1,88 @@
+package rpcserver
+
+import (
+	"context"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// Backend is everything the server asks of the node. Its methods are called
+// concurrently from many goroutines, must return promptly once ctx is done
+// (each request has a deadline), and return values that nobody changes
+// afterwards.
+//
+// Errors: a *Error is sent to the client as it is, ErrNotFound and ErrNotReady
+// (also wrapped) get their codes and the whole error text, anything else is an
+// internal error whose text the operator sees.
+type Backend interface {
+	NodeBackend
+	ChainBackend
+	PayoutBackend
+	PeerBackend
+	MiningBackend
+}
+
+// NodeBackend answers questions about, and controls, the process as a whole.
+type NodeBackend interface {
+	// Info returns the node's overall state.
+	Info(ctx context.Context) (*Info, error)
+	// Uptime returns how long the node has been running.
+	Uptime(ctx context.Context) (time.Duration, error)
+	// SetLogLevels applies a --debuglevel specification and returns the
+	// level of every subsystem afterwards. An empty specification changes
+	// nothing. A specification that does not parse changes nothing either
+	// and gives an error made with InvalidParameter.
+	SetLogLevels(ctx context.Context, spec string) (map[string]string, error)
+	// Stop begins an orderly shutdown and returns at once.
+	Stop(ctx context.Context) error
+}
+
+// ChainBackend reads the sharechain.
+type ChainBackend interface {
+	// ChainInfo returns the state of the sharechain.
+	ChainInfo(ctx context.Context) (*ChainInfo, error)
+	// TipShare returns the newest share of the main chain, ErrNotFound
+	// while there is none.
+	TipShare(ctx context.Context) (*Share, error)
+	// ShareIDAt returns the main-chain share at a sharechain height,
+	// ErrNotFound beyond the tip or below the oldest share kept.
+	ShareIDAt(ctx context.Context, height uint32) (chainhash.Hash, error)
+	// Share returns a share with all its fields, ErrNotFound if it is
+	// unknown.
+	Share(ctx context.Context, id chainhash.Hash) (*Share, error)
+	// RecentShares returns up to count (1..MaxShares) shares of the main
+	// chain, newest first, each with the uncles it refers to.
+	RecentShares(ctx context.Context, count int) ([]ShareSummary, error)
+}
+
+// PayoutBackend tells who is owed what, and who was paid.
+type PayoutBackend interface {
+	// Payouts returns what each payee is owed and would be paid by the next
+	// share at the current template, for the output class of that many
+	// outputs; 0 means the node's usual class. ErrNotReady while there is no
+	// template, an error made with InvalidParameter if there is no such class.
+	Payouts(ctx context.Context, outputs int) (*Payouts, error)
+	// FoundBlocks returns up to count (1..MaxBlocks) Bitcoin blocks found
+	// by the pool, newest first.
+	FoundBlocks(ctx context.Context, count int) ([]FoundBlock, error)
+}
+
+// PeerBackend reads and changes the node's connections to other nodes.
+type PeerBackend interface {
+	// Peers returns one entry per connected peer.
+	Peers(ctx context.Context) ([]PeerInfo, error)
+	// AddNode asks the node to connect to addr ("host:port", or "host" for
+	// the network's default port) and to stay connected. It returns without
+	// waiting for the connection.
+	AddNode(ctx context.Context, addr string) error
+}
+
+// MiningBackend reads the state of local mining.
+type MiningBackend interface {
+	// Miners returns one entry per worker, connected or remembered.
+	Miners(ctx context.Context) ([]MinerInfo, error)
+	// Template returns a summary of the current block template, ErrNotReady
+	// while there is none.
+	Template(ctx context.Context) (*TemplateInfo, error)
+}

@@ -1,0 +1,84 @@
+package rpcserver
+
+// Payouts is the answer of getpayouts: the payout of the next share, if it
+// were found at the current template and became a Bitcoin block.
+type Payouts struct {
+	Tip           string   `json:"tip"`           // the share it would build on
+	Height        uint32   `json:"height"`        // of the next share
+	BitcoinHeight uint32   `json:"bitcoinheight"` // of the next Bitcoin block
+	Class         int      `json:"class"`         // most outputs allowed
+	CoinbaseValue int64    `json:"coinbasevalue"` // satoshi: subsidy and fees
+	FinderFee     int64    `json:"finderfee"`     // satoshi, to whoever finds the share, remainder included
+	TotalScore    string   `json:"totalscore"`    // decimal
+	Payouts       []Payout `json:"payouts"`       // by owed, largest first
+}
+
+// Payout is what one payee is owed and would get.
+type Payout struct {
+	Script  string `json:"script"`  // output script, hex
+	Address string `json:"address"` // empty if the script has none
+	Score   string `json:"score"`   // decimal
+	Owed    int64  `json:"owed"`    // satoshi, exact share of the payout
+	Amount  int64  `json:"amount"`  // satoshi in this coinbase; 0 when not drawn this time
+}
+
+// FoundBlock is one row of getblocksfound.
+type FoundBlock struct {
+	Hash          string `json:"hash"`          // Bitcoin block hash = share id
+	Height        uint32 `json:"height"`        // Bitcoin height
+	ShareHeight   uint32 `json:"shareheight"`   // sharechain height
+	Time          int64  `json:"time"`          // from the share data
+	Address       string `json:"address"`       // the finder's
+	Value         int64  `json:"value"`         // satoshi, the whole coinbase
+	Confirmations int64  `json:"confirmations"` // as the Bitcoin node says; 0 unknown, -1 not in the best chain
+	Status        string `json:"status"`        // one of the Block… constants
+}
+
+// What became of a Bitcoin block found by the pool.
+const (
+	BlockUnknown  = "unknown"  // the Bitcoin node does not answer
+	BlockPending  = "pending"  // the Bitcoin node does not have it, or not yet
+	BlockImmature = "immature" // in the best chain, fewer than 100 blocks on top
+	BlockMature   = "mature"   // in the best chain, its coinbase can be spent
+	BlockStale    = "stale"    // another block won
+	BlockRejected = "rejected" // invalid, says the Bitcoin node
+)
+
+// MinerInfo is one row of getminers: one worker, on however many connections.
+type MinerInfo struct {
+	Worker         string  `json:"worker"`         // name after the address; may be empty
+	Address        string  `json:"address"`        // paid to
+	UserAgent      string  `json:"useragent"`      // of its latest connection, printable characters only
+	Connections    int     `json:"connections"`    // now; 0 for a worker that has left
+	Connected      int64   `json:"connected"`      // since when; 0 for a worker that has left
+	LastSubmit     int64   `json:"lastsubmit"`     // of an accepted solution
+	Difficulty     float64 `json:"difficulty"`     // set last
+	BestDifficulty float64 `json:"bestdifficulty"` // of its best solution
+	HashRate       float64 `json:"hashrate"`       // over ten minutes, from accepted solutions
+	Accepted       uint64  `json:"accepted"`       // solutions
+	Shares         uint64  `json:"shares"`         // of those, shares
+	Stale          uint64  `json:"stale"`          // solutions
+	Rejected       uint64  `json:"rejected"`       // solutions, stale ones not included
+	Class          int     `json:"class"`          // outputs its coinbase may have
+}
+
+// TemplateInfo is the answer of gettemplate.
+type TemplateInfo struct {
+	BitcoinHeight     uint32   `json:"bitcoinheight"` // of the block to find
+	PreviousBlockHash string   `json:"previousblockhash"`
+	Version           int32    `json:"version"`
+	Bits              string   `json:"bits"` // compact target, 8 hex digits
+	BitcoinDifficulty float64  `json:"bitcoindifficulty"`
+	CurTime           int64    `json:"curtime"`
+	MinTime           int64    `json:"mintime"`
+	CoinbaseValue     int64    `json:"coinbasevalue"` // satoshi: subsidy and fees
+	Transactions      int      `json:"transactions"`  // coinbase not counted
+	Weight            int64    `json:"weight"`        // of those transactions
+	WeightLimit       int64    `json:"weightlimit"`
+	Sigops            int64    `json:"sigops"` // of those transactions
+	SigopLimit        int64    `json:"sigoplimit"`
+	Rules             []string `json:"rules"`
+	Received          int64    `json:"received"`
+	Jobs              bool     `json:"jobs"`   // work is given to miners
+	Reason            string   `json:"reason"` // why not; empty when it is
+}
