@@ -68,7 +68,7 @@ func freePorts(n int) ([]string, error) {
 	return addrs, nil
 }
 
-// Start runs the node and returns when it answers over RPC.
+// Start runs the node and returns when its sharechain is loaded.
 func (n *Node) Start(ctx context.Context) error {
 	if err := n.Launch(); err != nil {
 		return err
@@ -76,8 +76,8 @@ func (n *Node) Start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		var uptime int64
-		err := n.Call(ctx, &uptime, "uptime")
+		// Answered once the chain is loaded.
+		err := n.Call(ctx, nil, "getsharechaininfo")
 		if err == nil {
 			return nil
 		}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/internal/chainman"
+	"github.com/p2poold/p2poold/mining/bitcoind"
+)
+
+type shareID = chainhash.Hash
+
+// syncChain is the sharechain as p2p/netsync wants it.
+type syncChain struct{ *chainman.Manager }
+
+// Tip returns what the version message says of our chain.
+func (c syncChain) Tip() (id chainhash.Hash, height uint32, work uint256.Uint256) {
+	tip := c.Manager.Tip()
+	return tip.ID, tip.Height, tip.Work
+}
+
+// bitcoinHeaders is the Bitcoin node as internal/chainman wants it.
+type bitcoinHeaders struct{ *bitcoind.Client }
+
+// HeadersBack returns the headers that end with hash, oldest first.
+func (b bitcoinHeaders) HeadersBack(ctx context.Context, hash chainhash.Hash, n int) ([]wire.BlockHeader, uint32, error) {
+	infos, err := b.Client.HeadersBack(ctx, hash, n)
+	if err != nil || len(infos) == 0 {
+		return nil, 0, err
+	}
+	headers := make([]wire.BlockHeader, len(infos))
+	for i := range infos {
+		headers[i] = infos[i].Header
+	}
+	return headers, infos[0].Height, nil
+}

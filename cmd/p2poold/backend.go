@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/p2poold/p2poold/blockchain/target"
+	"github.com/p2poold/p2poold/internal/rpcserver"
+	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/p2p"
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+// backend answers the RPC server's questions from the parts of the node. While
+// the node starts, only those of NodeBackend, PeerBackend and Miners have
+// answers: nobody else may touch the sharechain while it is loaded.
+type backend struct{ n *node }
+
+// ready returns an error while the node starts.
+func (b backend) ready() error {
+	if p := b.n.pending.Load(); p != nil {
+		return fmt.Errorf("%w: %s", rpcserver.ErrNotReady, p.reason)
+	}
+	return nil
+}
+
+// poolHashrateShares is the number of shares the pool's hashrate is estimated
+// from: 360 are an hour on mainnet, and give ±5 %.
+const poolHashrateShares = 360
+
+// Info implements rpcserver.NodeBackend.
+func (b backend) Info(context.Context) (*rpcserver.Info, error) {
+	n := b.n
+	info := &rpcserver.Info{
+		Version: version(), ProtocolVersion: message.ProtocolVersion,
+		Network: n.cfg.params.Network.String(), Pool: n.cfg.params.Pool,
+		ChainID: fmt.Sprintf("%x", n.cfg.params.ChainID[:]),
+		Uptime:  int64(time.Since(n.started) / time.Second), Address: n.cfg.General.Address,
+		StratumConnections: n.stratum.Connections(), HashRate: n.stratum.Hashrate(),
+		Starting: b.ready() != nil, Bitcoind: b.bitcoind(),
+	}
+	if !info.Starting {
+		tip := n.chain.Tip()
+		if !tip.Empty {
+			info.Tip = tip.ID.String()
+		}
+		info.Height, info.ShareDifficulty = tip.Height, target.Difficulty(&tip.NextTarget)
+		info.Syncing = n.peers.Progress().Syncing
+		info.PoolHashRate = n.chain.Hashrate(poolHashrateShares)
+	}
+	for _, w := range n.stratum.Workers() {
+		if w.Connections > 0 {
+			info.Workers++
+		}
+	}
+	for _, p := range n.peers.Peers() {
+		info.Peers++
+		if p.Inbound {
+			info.PeersInbound++
+		} else {
+			info.PeersOutbound++
+		}
+	}
+	info.Health = b.health(info)
+	info.Healthy = len(info.Health) == 0
+	return info, nil
+}
+
+// health lists what keeps the node from working well, most urgent first.
+func (b backend) health(info *rpcserver.Info) []string {
+	if p := b.n.pending.Load(); p != nil {
+		return []string{p.reason}
+	}
+	reasons := []string{}
+	if h := b.n.bitcoin.Health(); !h.OK {
+		reasons = append(reasons, h.Reason)
+	}
+	if reason := b.n.generator.Reason(); reason != "" && (len(reasons) == 0 || reason != reasons[0]) {
+		reasons = append(reasons, "miners get no work: "+reason)
+	}
+	if info.Peers == 0 && b.n.cfg.params.Public() {
+		reasons = append(reasons, "no connection to other nodes of the pool: check --addnode and the firewall")
+	}
+	return reasons
+}
+
+// bitcoind describes the Bitcoin node.
+func (b backend) bitcoind() rpcserver.BitcoindInfo {
+	if p := b.n.pending.Load(); p != nil {
+		return rpcserver.BitcoindInfo{InitialDownload: p.syncing, Error: p.bitcoin}
+	}
+	h := b.n.bitcoin.Health()
+	info := rpcserver.BitcoindInfo{Connected: h.OK, InitialDownload: h.Kind == bitcoind.ErrSyncing, Error: h.Reason}
+	if t := b.n.generator.Template(); t != nil {
+		info.BitcoinHeight = t.Height - 1
+		info.BestBlock = t.PrevBlock.String()
+		info.LastTemplate = t.Received.Unix()
+	}
+	return info
+}
+
+// Uptime implements rpcserver.NodeBackend.
+func (b backend) Uptime(context.Context) (time.Duration, error) { return time.Since(b.n.started), nil }
+
+// SetLogLevels implements rpcserver.NodeBackend.
+func (b backend) SetLogLevels(_ context.Context, spec string) (map[string]string, error) {
+	levels, err := b.n.logs.setLevels(spec)
+	if err != nil {
+		return nil, rpcserver.InvalidParameter("%v", err)
+	}
+	return levels, nil
+}
+
+// Stop implements rpcserver.NodeBackend.
+func (b backend) Stop(context.Context) error {
+	b.n.logs.logger(subsysMain).Info("Stopping, as asked over RPC")
+	b.n.stop()
+	return nil
+}
+
+// Peers implements rpcserver.PeerBackend.
+func (b backend) Peers(context.Context) ([]rpcserver.PeerInfo, error) {
+	list := []rpcserver.PeerInfo{}
+	for _, p := range b.n.peers.Peers() {
+		list = append(list, peerInfo(&p))
+	}
+	return list, nil
+}
+
+func peerInfo(p *p2p.PeerInfo) rpcserver.PeerInfo {
+	info := rpcserver.PeerInfo{
+		ID: p.ID, Addr: p.Addr, Inbound: p.Inbound, Transport: "v1", UserAgent: p.UserAgent,
+		ProtocolVersion: p.Protocol, Services: fmt.Sprintf("%016x", uint64(p.Services)), RelayMode: int(p.Mode),
+		Connected: p.Connected.Unix(), LastSend: unix(p.LastSend), LastRecv: unix(p.LastRecv),
+		BytesSent: p.BytesOut, BytesRecv: p.BytesIn, Ping: p.Ping.Seconds(), TimeOffset: p.ClockOffset,
+		Height: p.Height, Score: p.Misbehaviour,
+	}
+	if p.Best != (shareID{}) {
+		info.BestShare = p.Best.String()
+	}
+	return info
+}
+
+// AddNode implements rpcserver.PeerBackend.
+func (b backend) AddNode(_ context.Context, addr string) error {
+	if err := b.n.peers.AddNode(addr); err != nil {
+		return rpcserver.InvalidParameter("%v", err)
+	}
+	return nil
+}
+
+// unix returns a time in Unix seconds, 0 for none.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+
+	"github.com/jessevdk/go-flags"
+
+	"github.com/p2poold/p2poold/blockchain/chainparams"
+	"github.com/p2poold/p2poold/cmd/internal/appdir"
+	"github.com/p2poold/p2poold/cmd/internal/conffile"
+)
+
+// config is everything that can be set by flags and the conf file. Each group
+// has its own type with its validator in config_*.go. The unexported fields are
+// worked out by validate; the node uses them rather than the raw texts.
+type config struct {
+	General generalConfig `group:"General"`
+	Bitcoin bitcoinConfig `group:"Bitcoin node"`
+	P2P     p2pConfig     `group:"Pool network"`
+	Stratum stratumConfig `group:"Miners"`
+	RPC     rpcConfig     `group:"Control (RPC)"`
+	Log     logConfig     `group:"Logging"`
+
+	params *chainparams.Params
+	netDir string // DATADIR/NETWORK-POOL, absolute
+	payee  []byte // output script of --address, nil without one
+
+	confFile string            // that was read, "" if there is none
+	origin   map[string]string // option name → where it was set, for error messages
+}
+
+// generalConfig is what everything else depends on.
+type generalConfig struct {
+	ConfigFile      string `short:"C" long:"configfile" value-name:"FILE" description:"Conf file to read (default: p2pool.conf in the data directory)" no-ini:"true"`
+	Version         bool   `short:"V" long:"version" description:"Show the version and exit" no-ini:"true"`
+	Network         string `long:"network" value-name:"NAME" description:"Bitcoin network: mainnet, testnet4, signet or regtest"`
+	SignetChallenge string `long:"signetchallenge" value-name:"HEX" description:"Block challenge of a custom signet"`
+	Pool            string `long:"pool" value-name:"NAME" description:"Pool: main, mini, or the name of a private pool"`
+	DataDir         string `long:"datadir" value-name:"DIR" description:"Where everything is kept, in one directory per network and pool"`
+	Address         string `long:"address" value-name:"ADDRESS" description:"Payout address of this node; without one, miners must log in with an address of their own"`
+	Tag             string `long:"tag" value-name:"TEXT" description:"Text of up to 16 characters to put into the coinbase of found blocks"`
+}
+
+// bitcoinConfig says how to reach the Bitcoin node.
+type bitcoinConfig struct {
+	URL    string `long:"bitcoind" value-name:"URL" unquote:"false" description:"RPC address of the Bitcoin node, http://[USER:PASSWORD@]HOST[:PORT] (default: this machine, the network's usual port)"`
+	Cookie string `long:"bitcoindcookie" value-name:"FILE" description:"Cookie file of the Bitcoin node (default: where Bitcoin Core keeps it, if the URL has no password)"`
+}
+
+// p2pConfig is about the connections to other nodes of the pool.
+type p2pConfig struct {
+	Listen   []string `long:"listen" value-name:"ADDR" description:"Address to accept other nodes on, may be repeated (default: all interfaces, the network's port)"`
+	NoListen bool     `long:"nolisten" description:"Accept no connections from other nodes; the same follows from --connect unless --listen is given too"`
+	Connect  []string `long:"connect" value-name:"ADDR" description:"Connect to this node and to no others that are not named so, may be repeated"`
+	AddNode  []string `long:"addnode" value-name:"ADDR" description:"Connect to this node besides those found otherwise, may be repeated"`
+	MaxPeers int      `long:"maxpeers" value-name:"N" description:"Most connections to other nodes, both directions together"`
+}
+
+// stratumConfig is about the connections of miners.
+type stratumConfig struct {
+	Listen []string `long:"stratumlisten" value-name:"ADDR" description:"Address to accept miners on, may be repeated (default: all interfaces, the network's port)"`
+}
+
+// rpcConfig is about the control interface.
+type rpcConfig struct {
+	Listen     []string `long:"rpclisten" value-name:"ADDR" description:"Address to accept commands on, may be repeated (default: this machine only, the network's port)"`
+	User       string   `long:"rpcuser" value-name:"NAME" unquote:"false" description:"User name for commands; without one, a cookie file is used"`
+	Pass       string   `long:"rpcpass" value-name:"PASSWORD" unquote:"false" default-mask:"-" description:"Password for commands"`
+	CookieFile string   `long:"rpccookiefile" value-name:"FILE" description:"Where to write the cookie (default: .cookie in the network's data directory)"`
+	AllowIP    []string `long:"rpcallowip" value-name:"ADDR" description:"Accept commands from this address or network (10.0.0.0/8) too, may be repeated"`
+	Disable    bool     `long:"norpc" description:"Accept no commands at all"`
+
+	allow []netip.Prefix
+}
+
+// logConfig is about logging.
+type logConfig struct {
+	Level    string `long:"debuglevel" value-name:"SPEC" description:"Log level: trace, debug, info, warn, error, critical or off, and others for single subsystems: info,PEER=debug,STRM=trace"`
+	Dir      string `long:"logdir" value-name:"DIR" description:"Where to write log files (default: logs in the network's data directory)"`
+	NoFile   bool   `long:"nofilelogging" description:"Log to standard output only"`
+	MaxSize  int    `long:"maxlogsize" value-name:"MIB" description:"Size in MiB at which the log file is compressed and a new one begun"`
+	MaxFiles int    `long:"maxlogfiles" value-name:"N" description:"How many old log files to keep; 0 keeps all"`
+}
+
+// defaultMaxPeers is 8 full, 2 share-only and 1 feeler connection outbound and
+// 114 inbound, as in Bitcoin Core.
+const defaultMaxPeers = 8 + 2 + 1 + 114
+
+// defaultConfig returns the defaults that do not depend on the network; validate
+// adds the others.
+func defaultConfig() config {
+	return config{
+		General: generalConfig{Network: "mainnet", Pool: "main", DataDir: appdir.Default},
+		P2P:     p2pConfig{MaxPeers: defaultMaxPeers},
+		Log:     logConfig{Level: "info", MaxSize: 10, MaxFiles: 10},
+	}
+}
+
+// errShown is returned by loadConfig when the arguments ask only for text, which
+// it carries.
+type errShown struct{ text string }
+
+func (e *errShown) Error() string { return "only a text was asked for" }
+
+// loadConfig builds the configuration from the defaults, the conf file and the
+// arguments, each overriding the one before, and validates it. The error is an
+// *errShown for --help and --version, else something the user must correct.
+func loadConfig(args []string) (*config, error) {
+	// A first pass finds the conf file, whose values the flags must then
+	// override.
+	first := defaultConfig()
+	if _, err := parseFlags(&first, args); err != nil {
+		return nil, err
+	}
+	if first.General.Version {
+		return nil, &errShown{"p2poold " + version() + "\n"}
+	}
+	path, explicit, err := appdir.ConfPath(first.General.ConfigFile, first.General.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	cfg := defaultConfig()
+	lines, err := conffile.Load(path, newParser(&cfg), conffile.Strict)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && explicit:
+		return nil, fmt.Errorf("there is no conf file %s", path)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case err != nil:
+		return nil, fmt.Errorf("conf file: %w", err)
+	default:
+		cfg.confFile = path
+	}
+	parser, err := parseFlags(&cfg, args)
+	if err != nil {
+		return nil, err
+	}
+	cfg.setOrigin(parser, path, lines)
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &cfg, nil
+}
+
+func newParser(cfg *config) *flags.Parser {
+	p := flags.NewNamedParser("p2poold", conffile.ParserOptions)
+	p.Usage = "[options]"
+	p.LongDescription = "A node of a decentralised Bitcoin mining pool. It needs a running Bitcoin node and, for the miners' pay, --address. Options may also be set in the conf file, without the dashes: see sample-p2pool.conf. p2pctl talks to the running node."
+	if _, err := p.AddGroup("", "", cfg); err != nil {
+		panic(err) // a mistake in the struct tags, which the tests find
+	}
+	return p
+}
+
+// parseFlags sets cfg from the arguments.
+func parseFlags(cfg *config, args []string) (*flags.Parser, error) {
+	parser := newParser(cfg)
+	rest, err := parser.ParseArgs(args)
+	if e, ok := errors.AsType[*flags.Error](err); ok && e.Type == flags.ErrHelp {
+		return nil, &errShown{e.Message + "\n"}
+	}
+	if err != nil {
+		return nil, flagError(parser, err)
+	}
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("unexpected argument %q: options begin with --", rest[0])
+	}
+	return parser, nil
+}
+
+// flagError words go-flags' errors for somebody who doesn't know Go.
+func flagError(parser *flags.Parser, err error) error {
+	e, ok := errors.AsType[*flags.Error](err)
+	if !ok || e.Type != flags.ErrExpectedArgument && e.Type != flags.ErrMarshal {
+		return conffile.FlagError(parser, err)
+	}
+	// go-flags puts the option between these quotes, "-C, --configfile" if it has
+	// a short form.
+	_, name, _ := strings.Cut(e.Message, "`")
+	name, _, _ = strings.Cut(name, "'")
+	name = name[strings.LastIndex(name, "-")+1:]
+	opt := parser.FindOptionByLongName(name)
+	switch {
+	case opt == nil:
+		return err
+	case e.Type == flags.ErrExpectedArgument:
+		return fmt.Errorf("--%s needs a value: --%s=%s", name, name, opt.ValueName)
+	case opt.Field().Type.Kind() == reflect.Bool:
+		return fmt.Errorf("--%s: write --%s, or --%s=0 to override the conf file", name, name, name)
+	}
+	return fmt.Errorf("--%s: it must be a whole number", name)
+}
+
+// setOrigin remembers where each option was set.
+func (c *config) setOrigin(parser *flags.Parser, path string, lines map[string]int) {
+	c.origin = make(map[string]string)
+	for name, line := range lines {
+		c.origin[name] = fmt.Sprintf("%s, line %d: %s", path, line, name)
+	}
+	for _, name := range conffile.Names(parser) {
+		if parser.FindOptionByLongName(name).IsSet() {
+			c.origin[name] = "--" + name
+		}
+	}
+}
+
+// invalid words an error about an option so that it names the flag, or the line
+// of the conf file, that has to be changed.
+func (c *config) invalid(option string, err error) error {
+	origin, ok := c.origin[option]
+	if !ok {
+		origin = "--" + option
+	}
+	return fmt.Errorf("%s: %w", origin, err)
+}
+
+// validate checks all groups in the order of their dependence and works out what
+// follows from the options.
+func (c *config) validate() error {
+	for _, check := range []func() error{
+		c.validateNetwork,
+		c.validateDataDir,
+		c.validatePayout,
+		c.validateBitcoind,
+		c.validateP2P,
+		c.validateStratum,
+		c.validateRPC,
+		c.validateLog,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateDataDir sets netDir.
+func (c *config) validateDataDir() error {
+	dir, err := appdir.Expand(c.General.DataDir)
+	if err != nil {
+		return c.invalid("datadir", err)
+	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return c.invalid("datadir", fmt.Errorf("%s is not a directory", dir))
+	}
+	c.netDir = filepath.Join(dir, c.params.DataDirName())
+	return nil
+}
+
+// confNote tells in the log whether a conf file was read.
+func (c *config) confNote() string {
+	if c.confFile == "" {
+		return "no conf file"
+	}
+	return "conf file " + c.confFile
+}
+
+// databaseDir is where the database lives.
+func (c *config) databaseDir() string { return filepath.Join(c.netDir, appdir.Database) }

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/p2poold/p2poold/cmd/internal/appdir"
+	"github.com/p2poold/p2poold/cmd/internal/hostport"
+)
+
+// maxMaxPeers bounds --maxpeers: each peer may cost some 800 kB of buffers.
+const maxMaxPeers = 1000
+
+// maxAddresses bounds each repeatable option.
+const maxAddresses = 100
+
+// validateP2P completes the addresses of the pool's network and decides whether
+// to listen: --connect alone means that only the nodes named are wanted.
+func (c *config) validateP2P() error {
+	p, port := &c.P2P, c.params.DefaultP2PPort
+	switch {
+	case p.NoListen && len(p.Listen) > 0:
+		return c.invalid("nolisten", errors.New("--listen asks for the contrary; remove one of them"))
+	case len(p.Connect) > 0 && len(p.AddNode) > 0:
+		return c.invalid("addnode", errors.New("--connect allows connections to the nodes it names only; use it for all of them, or --addnode for all"))
+	case p.MaxPeers < 1 || p.MaxPeers > maxMaxPeers:
+		return c.invalid("maxpeers", fmt.Errorf("it must be from 1 to %d", maxMaxPeers))
+	case len(p.Connect)+len(p.AddNode) > p.MaxPeers:
+		return c.invalid("maxpeers", fmt.Errorf("it is %d, but %d nodes are named with --connect or --addnode", p.MaxPeers, len(p.Connect)+len(p.AddNode)))
+	}
+	if len(p.Connect) > 0 && len(p.Listen) == 0 {
+		p.NoListen = true
+	}
+	if len(p.Listen) == 0 && !p.NoListen {
+		p.Listen = []string{fmt.Sprintf(":%d", port)}
+	}
+	return errors.Join(
+		c.complete("listen", p.Listen, port, hostport.Listen),
+		c.complete("connect", p.Connect, port, hostport.Dial),
+		c.complete("addnode", p.AddNode, port, hostport.Dial),
+	)
+}
+
+// validateStratum completes the addresses for miners.
+func (c *config) validateStratum() error {
+	if len(c.Stratum.Listen) == 0 {
+		c.Stratum.Listen = []string{fmt.Sprintf(":%d", c.params.DefaultStratumPort)}
+	}
+	if err := c.complete("stratumlisten", c.Stratum.Listen, c.params.DefaultStratumPort, hostport.Listen); err != nil {
+		return err
+	}
+	return c.distinct("stratumlisten", c.Stratum.Listen, "listen", c.P2P.Listen)
+}
+
+// validateRPC completes the addresses and credentials of the control interface.
+func (c *config) validateRPC() error {
+	r := &c.RPC
+	if r.Disable {
+		if len(r.Listen) > 0 {
+			return c.invalid("norpc", errors.New("--rpclisten asks for the contrary; remove one of them"))
+		}
+		return nil
+	}
+	if len(r.Listen) == 0 {
+		r.Listen = []string{fmt.Sprintf("127.0.0.1:%d", c.params.DefaultRPCPort)}
+	}
+	if err := c.complete("rpclisten", r.Listen, c.params.DefaultRPCPort, hostport.Listen); err != nil {
+		return err
+	}
+	for other, addrs := range map[string][]string{"listen": c.P2P.Listen, "stratumlisten": c.Stratum.Listen} {
+		if err := c.distinct("rpclisten", r.Listen, other, addrs); err != nil {
+			return err
+		}
+	}
+	if err := c.validateRPCLogin(); err != nil {
+		return err
+	}
+	return c.validateAllowIP()
+}
+
+// validateRPCLogin checks that there is exactly one way to log in.
+func (c *config) validateRPCLogin() error {
+	r := &c.RPC
+	switch {
+	case r.User == "" && r.Pass != "":
+		return c.invalid("rpcpass", errors.New("this needs --rpcuser too"))
+	case r.User != "" && r.Pass == "":
+		return c.invalid("rpcuser", errors.New("this needs --rpcpass too; without both a cookie file is used"))
+	case strings.Contains(r.User, ":"):
+		return c.invalid("rpcuser", errors.New("a user name cannot contain a colon"))
+	case r.User != "" && r.CookieFile != "":
+		return c.invalid("rpccookiefile", errors.New("there is no cookie when --rpcuser and --rpcpass are set; remove one or the other"))
+	case r.User != "":
+		return nil
+	case r.CookieFile == "":
+		r.CookieFile = filepath.Join(c.netDir, appdir.CookieFile)
+		return nil
+	}
+	var err error
+	if r.CookieFile, err = appdir.Expand(r.CookieFile); err != nil {
+		return c.invalid("rpccookiefile", err)
+	}
+	return nil
+}
+
+// validateAllowIP parses the networks that may send commands, and refuses an
+// address to listen on that nobody could use.
+func (c *config) validateAllowIP() error {
+	r := &c.RPC
+	if len(r.AllowIP) > maxAddresses {
+		return c.invalid("rpcallowip", fmt.Errorf("it may be given %d times at most", maxAddresses))
+	}
+	for _, text := range r.AllowIP {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			ip, err := netip.ParseAddr(text)
+			if err != nil || ip.Zone() != "" {
+				return c.invalid("rpcallowip", fmt.Errorf("%q is neither an IP address nor a network such as 10.0.0.0/8", text))
+			}
+			prefix = netip.PrefixFrom(ip, ip.BitLen())
+		}
+		r.allow = append(r.allow, prefix.Masked())
+	}
+	for _, addr := range r.Listen {
+		if len(r.allow) == 0 && !onlyLoopback(addr) {
+			return c.invalid("rpclisten", fmt.Errorf("%s lets other machines connect, but none is allowed to; add --rpcallowip, or listen on 127.0.0.1", addr))
+		}
+	}
+	return nil
+}
+
+// onlyLoopback reports whether a listening address can be reached from this
+// machine only. Host names other than localhost count as reachable.
+func onlyLoopback(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+// complete replaces each address by its full form.
+func (c *config) complete(option string, addrs []string, port uint16, form func(string, uint16) (string, error)) error {
+	if len(addrs) > maxAddresses {
+		return c.invalid(option, fmt.Errorf("it may be given %d times at most", maxAddresses))
+	}
+	for i := range addrs {
+		full, err := form(addrs[i], port)
+		switch {
+		case err != nil:
+			return c.invalid(option, err)
+		case slices.Contains(addrs[:i], full) && !strings.HasSuffix(full, ":0"):
+			return c.invalid(option, fmt.Errorf("%s is named twice", full))
+		}
+		addrs[i] = full
+	}
+	return nil
+}
+
+// distinct makes sure that two servers don't want the same address.
+func (c *config) distinct(option string, addrs []string, other string, taken []string) error {
+	for _, addr := range addrs {
+		if slices.Contains(taken, addr) && !strings.HasSuffix(addr, ":0") {
+			return c.invalid(option, fmt.Errorf("%s is the address of --%s already", addr, other))
+		}
+	}
+	return nil
+}
+
+// maxInbound is what --maxpeers leaves for nodes that connect to us.
+func (c *config) maxInbound() int {
+	return max(1, c.P2P.MaxPeers-len(c.P2P.Connect)-len(c.P2P.AddNode))
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitRun   = 1 // failed while running
+	exitUsage = 2 // arguments or conf file have to be corrected
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the whole program; it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	cfg, err := loadConfig(args)
+	if shown, ok := errors.AsType[*errShown](err); ok {
+		io.WriteString(stdout, shown.text)
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "p2poold: %v\n", err)
+		return exitUsage
+	}
+	if err := runLocked(cfg, stdout, runNode); err != nil {
+		fmt.Fprintf(stderr, "p2poold: %v\n", err)
+		return exitRun
+	}
+	return exitOK
+}
+
+// runLocked holds the data directory and the log while the node runs, until it
+// ends by itself or a signal asks it to.
+func runLocked(cfg *config, stdout io.Writer, node func(context.Context, *config, *logBackend) error) error {
+	release, err := openDataDir(cfg.netDir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	logs, err := newLogBackend(&cfg.Log, stdout)
+	if err != nil {
+		return err
+	}
+	defer logs.close()
+	log := logs.logger(subsysMain)
+	log.Infof("p2poold %s, network %v, pool %s", version(), cfg.params.Network, cfg.params.Pool)
+	log.Infof("Data directory %s, %s", cfg.netDir, cfg.confNote())
+	if cfg.payee == nil {
+		log.Info("No --address is set: miners must log in with an address of their own")
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// From the first signal on, a second one has its usual effect and ends the
+	// process at once.
+	announced := make(chan struct{})
+	unannounced := context.AfterFunc(ctx, func() {
+		defer close(announced)
+		stop()
+		log.Info("Stopping; a second signal ends the program at once")
+	})
+	err = node(ctx, cfg, logs)
+	if !unannounced() {
+		<-announced
+	}
+	if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
+		log.Criticalf("Stopped by an error: %v", err)
+		return err
+	}
+	log.Info("Stopped")
+	return nil
+}

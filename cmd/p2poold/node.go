@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/p2poold/p2poold/database"
+	"github.com/p2poold/p2poold/internal/chainman"
+	"github.com/p2poold/p2poold/internal/rpcserver"
+	"github.com/p2poold/p2poold/mining"
+	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/p2p"
+	"github.com/p2poold/p2poold/p2p/message"
+	"github.com/p2poold/p2poold/stratum"
+)
+
+// node holds the parts of a running node. The arrows of docs/architecture.md are
+// the adapters and callbacks that build joins them with.
+type node struct {
+	cfg     *config
+	logs    *logBackend
+	started time.Time
+	stop    context.CancelFunc // ends run; set by it
+
+	bitcoin   *bitcoind.Client
+	store     *database.Store
+	chain     *chainman.Manager
+	generator *mining.Generator
+	peers     *p2p.Server
+	stratum   *stratum.Server
+	rpc       *rpcserver.Server // nil with --norpc
+
+	templates templateQueue
+	pending   atomic.Pointer[pending] // nil once the node has started
+	startup   time.Time               // when it had, for the wait for peers
+}
+
+// runNode builds the node's parts and runs them until ctx is done or one fails.
+func runNode(ctx context.Context, cfg *config, logs *logBackend) error {
+	n, err := newNode(cfg, logs)
+	if err != nil {
+		return err
+	}
+	return errors.Join(n.run(ctx), n.store.Close())
+}
+
+// newNode opens the database, makes the parts, none of which does anything yet,
+// and opens their ports, so that one that is taken shows before anything begins.
+func newNode(cfg *config, logs *logBackend) (*node, error) {
+	n := &node{cfg: cfg, logs: logs, started: time.Now()}
+	n.templates.init()
+	n.pending.Store(&pending{reason: "the node is starting", bitcoin: "not asked yet"})
+	var err error
+	if n.store, err = database.Open(cfg.databaseDir(), cfg.params.ChainID); err != nil {
+		return nil, err
+	}
+	if err = n.build(); err == nil {
+		err = n.listen()
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.store.Close())
+	}
+	return n, nil
+}
+
+// build makes the parts but the database.
+func (n *node) build() error {
+	for _, part := range []func() error{
+		n.buildBitcoin, n.buildChain, n.buildGenerator, n.buildPeers, n.buildStratum, n.buildRPC,
+	} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *node) buildBitcoin() (err error) {
+	n.bitcoin, err = bitcoind.New(bitcoind.Config{
+		URL: n.cfg.Bitcoin.URL, CookieFile: n.cfg.Bitcoin.Cookie,
+		Params: n.cfg.params.Bitcoin, SignetChallenge: n.cfg.params.SignetChallenge,
+		OnTemplate: n.templates.put,
+		OnHealth:   func(h bitcoind.Health) { n.generator.SetNodeHealth(h.Reason) },
+		Log:        n.logs.logger(subsysBitcoin),
+	})
+	return err
+}
+
+func (n *node) buildChain() error {
+	n.chain = chainman.New(chainman.Config{
+		Params: n.cfg.params, Store: n.store, Bitcoin: bitcoinHeaders{n.bitcoin},
+		Hooks: chainman.Hooks{
+			Tip:      func() { n.generator.ChainChanged() },
+			Accepted: func(id shareID) { n.peers.Announce(id) },
+		},
+		Log: n.logs.logger(subsysChain),
+	})
+	return nil
+}
+
+func (n *node) buildGenerator() (err error) {
+	n.generator, err = mining.NewGenerator(mining.Config{
+		Params: n.cfg.params, Chain: n.chain, Node: n.bitcoin,
+		Tag: []byte(n.cfg.General.Tag), Log: n.logs.logger(subsysMining),
+	})
+	return err
+}
+
+func (n *node) buildPeers() (err error) {
+	n.peers, err = p2p.New(p2p.Config{
+		Params: n.cfg.params, Chain: syncChain{n.chain},
+		Listen: n.cfg.P2P.Listen, Connect: n.cfg.P2P.Connect, AddNode: n.cfg.P2P.AddNode,
+		MaxInbound: n.cfg.maxInbound(),
+		Mode:       message.LowLatency, UserAgent: userAgent(), Log: n.logs.logger(subsysPeer),
+	})
+	return err
+}
+
+func (n *node) buildStratum() (err error) {
+	n.stratum, err = stratum.New(stratum.Config{
+		Listen: n.cfg.Stratum.Listen, Source: stratum.FromGenerator(n.generator),
+		Params: n.cfg.params.Bitcoin, DefaultPayee: n.cfg.payee, Log: n.logs.logger(subsysStratum),
+	})
+	return err
+}
+
+func (n *node) buildRPC() (err error) {
+	if n.cfg.RPC.Disable {
+		return nil
+	}
+	n.rpc, err = rpcserver.New(rpcserver.Config{
+		Listen: n.cfg.RPC.Listen, AllowIP: n.cfg.RPC.allow,
+		User: n.cfg.RPC.User, Password: n.cfg.RPC.Pass, CookieFile: n.cfg.RPC.CookieFile,
+		Backend: backend{n}, Log: n.logs.logger(subsysRPC),
+	})
+	return err
+}
+
+// listen opens the ports and tells of all that are taken. The parts' Run methods
+// close them; those of a part that never gets to run end with the process.
+func (n *node) listen() error {
+	errs := []error{n.peers.Bind(), n.stratum.Listen()}
+	if n.rpc != nil {
+		errs = append(errs, n.rpc.Listen())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// crew runs the parts of the node side by side. The first that fails ends all.
+type crew struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+}
+
+func newCrew(ctx context.Context) *crew {
+	c := new(crew)
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	return c
+}
+
+// run starts a part, which has to return when its context ends. Its name, if it
+// has one, goes before its error. run may be called before wait or by a part.
+func (c *crew) run(name string, part func(context.Context) error) {
+	c.wg.Go(func() {
+		err := part(c.ctx)
+		if err == nil || c.ctx.Err() != nil {
+			return
+		}
+		if name != "" {
+			err = fmt.Errorf("%s: %w", name, err)
+		}
+		c.cancel(err)
+	})
+}
+
+// stop ends all parts without an error.
+func (c *crew) stop() { c.cancel(nil) }
+
+// wait returns when all parts have, with the error of the first that failed, nil
+// if the context or stop ended them.
+func (c *crew) wait() error {
+	c.wg.Wait()
+	defer c.stop()
+	if err := context.Cause(c.ctx); err != context.Canceled {
+		return err
+	}
+	return nil
+}
+
+// run runs the node until ctx is done, Stop is called over RPC or a part fails,
+// and returns when all parts have ended. The RPC server answers from the
+// beginning; the others start when the sharechain is loaded.
+func (n *node) run(ctx context.Context) error {
+	c := newCrew(ctx)
+	n.stop = c.stop
+	if n.rpc != nil {
+		c.run("RPC server", n.rpc.Run)
+	}
+	c.run("", func(ctx context.Context) error {
+		if err := n.startUp(ctx); err != nil {
+			return err
+		}
+		n.supervise() // before the first template, so that no job leaves too early
+		c.run("sharechain", n.chain.Run)
+		c.run("peer network", n.peers.Run)
+		c.run("stratum", n.stratum.Run)
+		c.run("Bitcoin node", n.bitcoin.Run)
+		c.run("templates", n.runTemplates)
+		c.run("supervisor", n.runSupervisor)
+		return nil
+	})
+	err := c.wait()
+	n.generator.Wait() // a block on its way to the Bitcoin node
+	return err
+}
