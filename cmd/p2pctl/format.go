@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// hashRate writes a rate with a prefix: "1.23 TH/s".
+func hashRate(rate float64) string { return withPrefix(rate) + "H/s" }
+
+// difficulty writes a difficulty with a prefix: "4.56 k".
+func difficulty(d float64) string { return strings.TrimSpace(withPrefix(d)) }
+
+// withPrefix writes a number with three digits and the SI prefix that fits,
+// followed by a space or the prefix: "1.23 k", "12.0 ".
+func withPrefix(v float64) string {
+	if v <= 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return "0 "
+	}
+	prefixes := []string{"", "k", "M", "G", "T", "P", "E", "Z", "Y"}
+	i := 0
+	for v >= 999.5 && i < len(prefixes)-1 {
+		v /= 1000
+		i++
+	}
+	switch {
+	case v < 0.01:
+		return strconv.FormatFloat(v, 'g', 3, 64) + " " + prefixes[i]
+	case v < 9.995:
+		return fmt.Sprintf("%.2f %s", v, prefixes[i])
+	case v < 99.95:
+		return fmt.Sprintf("%.1f %s", v, prefixes[i])
+	}
+	return fmt.Sprintf("%.0f %s", v, prefixes[i])
+}
+
+// satPerBTC is the number of satoshis in a bitcoin.
+const satPerBTC = 100_000_000
+
+// bitcoins writes an amount of satoshis in bitcoins, exactly.
+func bitcoins(sat int64) string {
+	sign := ""
+	u := uint64(sat)
+	if sat < 0 {
+		sign, u = "-", -u
+	}
+	return fmt.Sprintf("%s%d.%08d", sign, u/satPerBTC, u%satPerBTC)
+}
+
+// span writes a duration in its two largest units: "3d 4h".
+func span(d time.Duration) string {
+	s := int64(d / time.Second)
+	switch {
+	case s < 0:
+		return "0s"
+	case s < 60:
+		return fmt.Sprintf("%ds", s)
+	case s < 3600:
+		return fmt.Sprintf("%dm %ds", s/60, s%60)
+	case s < 24*3600:
+		return fmt.Sprintf("%dh %dm", s/3600, s/60%60)
+	}
+	return fmt.Sprintf("%dd %dh", s/(24*3600), s/3600%24)
+}
+
+// ago writes a Unix time as its age; 0 is "never".
+func ago(unix int64, now time.Time) string {
+	if unix == 0 {
+		return "never"
+	}
+	return span(now.Sub(time.Unix(unix, 0)))
+}
+
+// short cuts a hash to its distinctive end: the front of a share's hash is zeros.
+func short(hash string) string {
+	const digits = 16
+	if len(hash) <= digits {
+		return hash
+	}
+	return "…" + hash[len(hash)-digits:]
+}
+
+// or returns text, or other if text is empty.
+func or(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
+// plural writes a count with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

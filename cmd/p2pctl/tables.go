@@ -1,0 +1,213 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/p2poold/p2poold/internal/rpcserver"
+)
+
+// tables has the methods whose answers are written in a form of their own. now is
+// the time to count ages from.
+var tables = map[string]func(w io.Writer, result json.RawMessage, now time.Time) error{
+	"getinfo":        writer(infoTable),
+	"getpeerinfo":    writer(peerTable),
+	"getminers":      writer(minerTable),
+	"getworkers":     writer(minerTable),
+	"getpayouts":     writer(payoutTable),
+	"getblocksfound": writer(blockTable),
+	"getblocks":      writer(blockTable),
+	"getshares":      writer(shareTable),
+}
+
+// writer decodes the answer for a table function and aligns its columns, which
+// are separated by tabs.
+func writer[T any](table func(w io.Writer, v T, now time.Time)) func(io.Writer, json.RawMessage, time.Time) error {
+	return func(w io.Writer, result json.RawMessage, now time.Time) error {
+		var v T
+		if err := json.Unmarshal(result, &v); err != nil {
+			return fmt.Errorf("the answer has an unexpected form (%w); use --json", err)
+		}
+		tw := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+		table(tw, v, now)
+		return tw.Flush()
+	}
+}
+
+// row writes one line of a table. Texts may come from strangers: names of
+// miners, user agents. They lose everything that could move the cursor or begin
+// another column.
+func row(w io.Writer, cells ...any) {
+	for i, cell := range cells {
+		if i > 0 {
+			io.WriteString(w, "\t")
+		}
+		io.WriteString(w, cleaned(fmt.Sprint(cell)))
+	}
+	io.WriteString(w, "\n")
+}
+
+// cleaned is rpcserver.Printable, but keeps our own ellipsis.
+func cleaned(text string) string {
+	parts := strings.Split(text, "…")
+	for i := range parts {
+		parts[i] = rpcserver.Printable(parts[i])
+	}
+	return strings.Join(parts, "…")
+}
+
+func infoTable(w io.Writer, v rpcserver.Info, now time.Time) {
+	row(w, "Version", v.Version)
+	row(w, "Network, pool", v.Network+", "+v.Pool)
+	row(w, "Running for", span(time.Duration(v.Uptime)*time.Second))
+	row(w, "Payout address", or(v.Address, "none: miners must log in with their own"))
+	if v.Starting {
+		row(w, "Tip", "not loaded yet")
+	} else {
+		row(w, "Tip", or(v.Tip, "none yet"))
+		sync := ""
+		if v.Syncing {
+			sync = ", syncing"
+		}
+		row(w, "Share height", fmt.Sprint(v.Height)+sync)
+		row(w, "Share difficulty", difficulty(v.ShareDifficulty))
+	}
+	row(w, "Peers", fmt.Sprintf("%d (%d inbound, %d outbound)", v.Peers, v.PeersInbound, v.PeersOutbound))
+	row(w, "Miners", fmt.Sprintf("%s on %s", plural(v.Workers, "worker"), plural(v.StratumConnections, "connection")))
+	row(w, "Hash rate", fmt.Sprintf("%s here, %s in the pool", hashRate(v.HashRate), poolRate(&v)))
+	row(w, "Bitcoin node", bitcoindState(&v.Bitcoind, now))
+	if v.Healthy {
+		row(w, "Health", "good")
+		return
+	}
+	for i, reason := range v.Health {
+		title := ""
+		if i == 0 {
+			title = "Health"
+		}
+		row(w, title, reason)
+	}
+}
+
+// poolRate is the pool's hash rate, which a node that starts does not know.
+func poolRate(v *rpcserver.Info) string {
+	if v.Starting {
+		return "unknown"
+	}
+	return hashRate(v.PoolHashRate)
+}
+
+// bitcoindState is the state of the Bitcoin node in one line.
+func bitcoindState(b *rpcserver.BitcoindInfo, now time.Time) string {
+	switch {
+	case b.InitialDownload:
+		return "still syncing: " + b.Error
+	case !b.Connected:
+		return "not connected: " + or(b.Error, "no answer yet")
+	}
+	return fmt.Sprintf("at height %d, newest template %s old", b.BitcoinHeight, ago(b.LastTemplate, now))
+}
+
+func peerTable(w io.Writer, peers []rpcserver.PeerInfo, now time.Time) {
+	if len(peers) == 0 {
+		row(w, "no peers")
+		return
+	}
+	row(w, "ID", "ADDRESS", "DIRECTION", "TRANSPORT", "CONNECTED", "PING", "HEIGHT", "SENT", "RECEIVED", "SCORE", "USER AGENT")
+	for _, p := range peers {
+		direction := "out"
+		if p.Inbound {
+			direction = "in"
+		}
+		ping := "-"
+		if p.Ping > 0 {
+			ping = fmt.Sprintf("%.0f ms", p.Ping*1000)
+		}
+		row(w, p.ID, p.Addr, direction, p.Transport, ago(p.Connected, now), ping, p.Height,
+			withPrefix(float64(p.BytesSent))+"B", withPrefix(float64(p.BytesRecv))+"B", p.Score, p.UserAgent)
+	}
+}
+
+func minerTable(w io.Writer, miners []rpcserver.MinerInfo, now time.Time) {
+	if len(miners) == 0 {
+		row(w, "no miners")
+		return
+	}
+	row(w, "WORKER", "ADDRESS", "HASH RATE", "DIFFICULTY", "ACCEPTED", "REJECTED", "STALE", "SHARES", "LAST", "CONNECTED", "USER AGENT")
+	for _, m := range miners {
+		row(w, or(m.Worker, "-"), m.Address, hashRate(m.HashRate), difficulty(m.Difficulty), m.Accepted, m.Rejected, m.Stale,
+			m.Shares, ago(m.LastSubmit, now), connected(&m, now), m.UserAgent)
+	}
+}
+
+// connected tells how long a worker has been connected, and on how many
+// connections if there are several.
+func connected(m *rpcserver.MinerInfo, now time.Time) string {
+	switch m.Connections {
+	case 0:
+		return "no"
+	case 1:
+		return ago(m.Connected, now)
+	}
+	return fmt.Sprintf("%s (%d times)", ago(m.Connected, now), m.Connections)
+}
+
+func payoutTable(w io.Writer, p rpcserver.Payouts, _ time.Time) {
+	var owed, paid int64
+	for _, o := range p.Payouts {
+		owed += o.Owed
+		paid += o.Amount
+	}
+	row(w, fmt.Sprintf("Bitcoin block %d, share %d: coinbase %s BTC, finder fee %s BTC, at most %d outputs",
+		p.BitcoinHeight, p.Height, bitcoins(p.CoinbaseValue), bitcoins(p.FinderFee), p.Class))
+	if len(p.Payouts) == 0 {
+		row(w, "no shares in the window: the finder is paid everything")
+		return
+	}
+	row(w, "ADDRESS", "OWED (BTC)", "THIS BLOCK (BTC)", "PART")
+	for _, o := range p.Payouts {
+		part := "-"
+		if owed > 0 {
+			part = fmt.Sprintf("%.3f %%", float64(o.Owed)*100/float64(owed))
+		}
+		row(w, or(o.Address, o.Script), bitcoins(o.Owed), bitcoins(o.Amount), part)
+	}
+	row(w, plural(len(p.Payouts), "payee"), bitcoins(owed), bitcoins(paid), "")
+}
+
+func blockTable(w io.Writer, blocks []rpcserver.FoundBlock, now time.Time) {
+	if len(blocks) == 0 {
+		row(w, "no Bitcoin blocks found yet")
+		return
+	}
+	row(w, "HEIGHT", "HASH", "AGE", "STATUS", "CONFIRMATIONS", "COINBASE (BTC)", "SHARE", "FINDER")
+	for _, b := range blocks {
+		row(w, b.Height, b.Hash, ago(b.Time, now), b.Status, b.Confirmations, bitcoins(b.Value), b.ShareHeight, b.Address)
+	}
+}
+
+func shareTable(w io.Writer, shares []rpcserver.ShareSummary, now time.Time) {
+	if len(shares) == 0 {
+		row(w, "no shares yet")
+		return
+	}
+	row(w, "HEIGHT", "HASH", "AGE", "DIFFICULTY", "CLASS", "UNCLES", "ADDRESS", "TAG", "")
+	line := func(height string, s *rpcserver.ShareSummary, uncles string) {
+		block := ""
+		if s.Bitcoin {
+			block = fmt.Sprintf("Bitcoin block %d", s.BitcoinHeight)
+		}
+		row(w, height, short(s.Hash), ago(s.Time, now), difficulty(s.ShareDifficulty), s.Class, uncles, s.Address, s.Tag, block)
+	}
+	for i := range shares {
+		s := &shares[i]
+		line(fmt.Sprint(s.Height), s, fmt.Sprint(len(s.Uncles)))
+		for j := range s.Uncles {
+			line(fmt.Sprintf("  uncle %d", s.Uncles[j].Height), &s.Uncles[j], "")
+		}
+	}
+}
