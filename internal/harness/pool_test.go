@@ -43,8 +43,9 @@ func programs(t *testing.T) harness.Programs {
 }
 
 // waitTimeout bounds how long a test waits for what a pool does within seconds
-// on an idle machine.
-const waitTimeout = 2 * time.Minute
+// on an idle machine. Two Bitcoin blocks take 64 shares on average; the chance
+// that 300, five minutes' worth, do not bring them is below 0.1 %.
+const waitTimeout = 5 * time.Minute
 
 // wait polls until f returns true.
 func wait(t *testing.T, what string, f func() bool) {
@@ -137,9 +138,9 @@ func TestTwoNodesPayBothMiners(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Blocks that pay both miners for past work.
-	const wantBlocks = 3
+	const wantBlocks = 2
 	verified := map[string]bool{}
-	wait(t, "three Bitcoin blocks that pay both miners", func() bool {
+	wait(t, "two Bitcoin blocks that pay both miners", func() bool {
 		for _, b := range call[[]foundBlock](t, p.Nodes[0], "getblocksfound", 50) {
 			if b.Confirmations > 0 && !verified[b.Hash] && verifyBlock(t, p, b.Hash) {
 				verified[b.Hash] = true
