@@ -1,0 +1,124 @@
+package docs_test
+
+import (
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/p2poold/p2poold/internal/rpcserver"
+)
+
+// usage returns the first line of a method's help: its name and parameters.
+func usage(t *testing.T, method string) string {
+	t.Helper()
+	help, err := rpcserver.Help(method)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, _ := strings.Cut(help, "\n")
+	return line
+}
+
+// TestMethods: rpc.md has a heading for each method, with its parameters, the
+// sentence of its help and its other name, and no heading for anything else.
+func TestMethods(t *testing.T) {
+	doc := read(t, "docs/rpc.md")
+	var got []string
+	for _, m := range regexp.MustCompile(`(?m)^### ([a-z]+)`).FindAllStringSubmatch(doc, -1) {
+		got = append(got, m[1])
+	}
+	same(t, "methods of rpc.md", got, rpcserver.MethodNames())
+	for _, name := range got {
+		text := section(t, doc, "### "+usage(t, name))
+		help, err := rpcserver.Help(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(help, "\n")
+		if !strings.Contains(text, lines[2]) {
+			t.Errorf("%s: the document lacks the sentence %q", name, lines[2])
+		}
+		if _, alias, found := strings.Cut(help, "\nAlso known as "); found {
+			alias, _, _ = strings.Cut(alias, ".")
+			if !strings.Contains(text, "`"+alias+"`") {
+				t.Errorf("%s: the document lacks its other name %s", name, alias)
+			}
+		}
+		for _, m := range regexp.MustCompile(`(?m)^  ([a-z]+) {2,}(.+)$`).FindAllStringSubmatch(help, -1) {
+			if !strings.Contains(text, "- `"+m[1]+"`: "+m[2]) {
+				t.Errorf("%s: the document lacks the parameter %s: %s", name, m[1], m[2])
+			}
+		}
+	}
+}
+
+// answers are the types of rpc.md's tables of fields, by their headings.
+var answers = map[string]any{
+	"### getinfo":                             rpcserver.Info{},
+	"#### Member bitcoind of getinfo":         rpcserver.BitcoindInfo{},
+	"### getsharechaininfo":                   rpcserver.ChainInfo{},
+	"#### Member window of getsharechaininfo": rpcserver.WindowInfo{},
+	"### getshare HASH [VERBOSITY]":           rpcserver.Share{},
+	"#### Member header of getshare":          rpcserver.ShareHeader{},
+	"#### Member data of getshare":            rpcserver.ShareData{},
+	"### getshares [COUNT]":                   rpcserver.ShareSummary{},
+	"### getpayouts [CLASS]":                  rpcserver.Payouts{},
+	"#### Member payouts of getpayouts":       rpcserver.Payout{},
+	"### getblocksfound [COUNT]":              rpcserver.FoundBlock{},
+	"### getpeerinfo":                         rpcserver.PeerInfo{},
+	"### getminers":                           rpcserver.MinerInfo{},
+	"### gettemplate":                         rpcserver.TemplateInfo{},
+}
+
+// TestFields compares names, order and types of all fields.
+func TestFields(t *testing.T) {
+	doc := read(t, "docs/rpc.md")
+	for heading, answer := range answers {
+		var want, got [][]string
+		typ := reflect.TypeOf(answer)
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			want = append(want, []string{name, jsonType(t, typ.Field(i).Type)})
+		}
+		for _, row := range table(t, section(t, doc, heading), "Field") {
+			got = append(got, row[:2])
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Logf("%s:", heading)
+		}
+		compare(t, got, want)
+	}
+}
+
+func jsonType(t *testing.T, typ reflect.Type) string {
+	t.Helper()
+	switch typ.Kind() {
+	case reflect.String:
+		return "string"
+	case reflect.Bool:
+		return "boolean"
+	case reflect.Struct:
+		return "object"
+	case reflect.Slice:
+		return "array of " + jsonType(t, typ.Elem()) + "s"
+	case reflect.Float64:
+		return "number"
+	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint32, reflect.Uint64:
+		return "integer"
+	}
+	t.Fatalf("there is no name for the type %v", typ)
+	return ""
+}
+
+// TestCodes: rpc.md lists the error codes.
+func TestCodes(t *testing.T) {
+	var want, got []string
+	for _, m := range regexp.MustCompile(`(?m)^\tCode\w+ += (-\d+)`).FindAllStringSubmatch(read(t, "internal/rpcserver/errors.go"), -1) {
+		want = append(want, m[1])
+	}
+	for _, row := range table(t, read(t, "docs/rpc.md"), "Code") {
+		got = append(got, row[0])
+	}
+	same(t, "error codes of rpc.md", got, want)
+}
