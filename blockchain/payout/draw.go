@@ -110,8 +110,8 @@ func merge(a, b []share.Payout) []share.Payout {
 // sample draws for the payees behind the exact ones by systematic sampling:
 // their scores are laid end to end in script order over [0, W), Marks marks
 // stand W/Marks apart behind a common start, and whoever lies under one gets
-// Small/Marks. Nobody lies under two, for everyone's score is less than a step,
-// and each is hit with a chance of score/(W/Marks).
+// Small/Marks. Nobody lies under two, for nobody's score is more than a step, and
+// each is hit with a chance of score/(W/Marks).
 //
 // start, in [0, W), is the first mark's place in units of 1/Marks.
 func (t *Table) sample(payouts []share.Payout, s Split, start uint256.Uint256, extra int64) []share.Payout {
@@ -186,8 +186,9 @@ func (m *marks) advance() {
 }
 
 // offset is the randomness of one draw: a point on [0, 1) in 128-bit fixed
-// point, common to all classes so that their draws nest, and a second number
-// for the left-over satoshis.
+// point, common to all classes, and a second number for the left-over satoshis.
+// Where nobody is paid exactly, the marks of a class are among those of the
+// larger ones; a finder gains the less by choosing the class after the draw.
 type offset struct {
 	hi, lo uint64
 	rest   uint64
@@ -208,7 +209,7 @@ func newOffset(parent *chainhash.Hash) offset {
 }
 
 // start returns the first mark's place on [0, w) in units of 1/n. The common
-// point times w is a mark of every class; modulo the step it is frac(n·point)·w.
+// point times w is a mark for every n; modulo the step it is frac(n·point)·w.
 // Weights are below 2¹⁹², so the 64 bits of the fraction fit on top.
 func (o offset) start(w *uint256.Uint256, n int64) uint256.Uint256 {
 	carry, _ := bits.Mul64(o.lo, uint64(n))

@@ -93,16 +93,16 @@ func TestComputeExtremes(t *testing.T) {
 	}
 }
 
-// reference distributes by the definitions of docs/protocol.md, in unbounded
-// integers, trying every number of exact payees.
+// reference splits by the definitions of docs/protocol.md, in unbounded integers.
 type reference struct {
-	threshold, small, marks int64
-	exact                   map[string]int64
-	weight                  *big.Int
+	small, marks int64
+	exact        map[string]int64
 }
 
 func referenceSplit(p *chainparams.Params, scores []Score, value int64, outputs int) reference {
 	reward := big.NewInt(value - FinderFee(p, value))
+	scores = slices.Clone(scores)
+	slices.SortStableFunc(scores, func(a, b Score) int { return b.Weight.Cmp(&a.Weight) })
 	total := new(big.Int)
 	for i := range scores {
 		total.Add(total, scores[i].Weight.ToBig())
@@ -111,41 +111,36 @@ func referenceSplit(p *chainparams.Params, scores []Score, value int64, outputs 
 		n := new(big.Int).Mul(reward, w)
 		return n.Div(n, total).Int64()
 	}
-	// The thresholds worth trying: the smallest, just above each amount, and
-	// where the number of steps changes.
-	best := reference{threshold: math.MaxInt64}
-	try := func(t int64) {
-		if t < p.MinPayout || t >= best.threshold {
-			return
-		}
-		r := reference{threshold: t, exact: map[string]int64{}, weight: new(big.Int)}
+	best := reference{}
+	for k := 0; k <= min(outputs, len(scores)); k++ {
+		r := reference{exact: map[string]int64{}}
+		rest := new(big.Int)
+		feasible := true
 		for i := range scores {
 			w := scores[i].Weight.ToBig()
-			if a := amount(w); a >= t {
-				r.exact[string(scores[i].Script)] = a
+			if i < k {
+				r.exact[string(scores[i].Script)] = amount(w)
+				feasible = feasible && amount(w) >= p.MinPayout
 			} else {
-				r.weight.Add(r.weight, w)
+				rest.Add(rest, w)
 			}
 		}
-		r.small = amount(r.weight)
-		if int64(len(r.exact))+(r.small+t-1)/t <= int64(outputs) {
-			if r.small > 0 {
-				r.marks = max(1, r.small/t)
+		if k > 0 {
+			last := scores[k-1].Weight.ToBig()
+			if k < len(scores) {
+				feasible = feasible && last.Cmp(scores[k].Weight.ToBig()) > 0
 			}
-			best = r
+			feasible = feasible && new(big.Int).Mul(last, big.NewInt(int64(outputs-k))).Cmp(rest) >= 0
 		}
-	}
-	low, high := p.MinPayout, value+1
-	try(high)
-	for low < high { // the left side falls with t
-		mid := low + (high-low)/2
-		if try(mid); best.threshold <= mid {
-			high = mid
-		} else {
-			low = mid + 1
+		if !feasible {
+			continue
 		}
+		if r.small = amount(rest); r.small > 0 {
+			widest := new(big.Int).Div(rest, scores[k].Weight.ToBig()).Int64()
+			r.marks = max(1, min(int64(outputs-k), r.small/p.MinPayout, widest))
+		}
+		best = r
 	}
-	try(low)
 	return best
 }
 
@@ -174,16 +169,14 @@ func TestComputeProperties(t *testing.T) {
 		}
 		want := referenceSplit(p, table.Scores(), value, class.Outputs())
 		split := table.Split(p, value, class)
-		if want.small > 0 && split.Threshold != want.threshold || split.Small != want.small ||
-			split.Marks != want.marks || len(split.Exact) != len(want.exact) {
+		if split.Small != want.small || split.Marks != want.marks || len(split.Exact) != len(want.exact) {
 			t.Fatalf("split %+v, want %+v", split, want)
 		}
 		checkOutputs(t, got, want)
 	})
 }
 
-// checkOutputs: everyone owed the threshold gets exactly that, nobody is paid
-// twice, and the order is right.
+// checkOutputs: whoever is to be paid exactly is, nobody is paid twice, and the order is right.
 func checkOutputs(t *rapid.T, got Result, want reference) {
 	drawn := int64(0)
 	seen := map[string]bool{}
@@ -259,6 +252,37 @@ func TestDrawIsUnbiased(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNoOutputIsWasted: where nobody is large enough to be paid exactly, every
+// output is drawn for, and the draws of the classes nest.
+func TestNoOutputIsWasted(t *testing.T) {
+	p := testParams(t)
+	weights := make([]uint64, 3000)
+	for i := range weights {
+		weights[i] = 7
+	}
+	table := tableOf(weights...)
+	for i := range 50 {
+		parent := chainhash.DoubleHashH([]byte{byte(i)})
+		var last map[string]bool
+		for _, class := range share.Classes() {
+			r := table.Compute(p, 312_500_000, class, &parent)
+			if len(r.Payouts) != class.Outputs() {
+				t.Fatalf("class %v: %d outputs", class, len(r.Payouts))
+			}
+			drawn := map[string]bool{}
+			for _, o := range r.Payouts {
+				drawn[string(o.Script)] = true
+			}
+			for s := range last {
+				if !drawn[s] {
+					t.Fatalf("class %v does not draw who was drawn for the class before", class)
+				}
+			}
+			last = drawn
+		}
+	}
 }
 
 // TestOffset compares the fixed-point arithmetic with fractions, and checks

@@ -11,73 +11,68 @@ import (
 // are paid exactly, and the others draw. It is valid until the table is used
 // again.
 type Split struct {
-	Threshold int64           // sat; who is owed as much is paid exactly
-	Exact     []int64         // sat for the first payees by score
-	Weight    uint256.Uint256 // sum of the other payees' scores
-	Small     int64           // sat that the others are owed together
-	Marks     int64           // number of outputs that the others draw for
+	Exact  []int64         // sat for the first payees by score
+	Weight uint256.Uint256 // sum of the other payees' scores
+	Small  int64           // sat that the others are owed together
+	Marks  int64           // number of outputs that the others draw for
 }
 
-// Split finds the smallest threshold T of at least Params.MinPayout, in sat,
-// such that paying everyone owed at least T exactly and drawing for the rest in
-// steps of at least T needs no more outputs than the class has:
+// Split pays as many payees exactly as the class allows. With the payees in
+// order of their scores, aᵢ = ⌊R·scoreᵢ/Σ⌋, R = value − finder fee, and W the sum
+// of the scores behind the first k, it finds the greatest k ≤ outputs for which
 //
-//	#{aᵢ ≥ T} + ⌈S/T⌉ ≤ outputs,  aᵢ = ⌊R·scoreᵢ/Σ⌋,  S = ⌊R·Σ{score: a < T}/Σ⌋
+//   - all of the first k are owed at least Params.MinPayout sat,
+//   - the k-th has a higher score than the next, so that equals are treated alike,
+//   - W is zero, or the k-th's score is at least W/(outputs − k), the part of an
+//     output if those behind share all outputs that are left.
 //
-// with R = value − finder fee. The left side never grows with T: raising T past
-// some aᵢ removes one output and adds at most one step. So among the candidates
-// "the first k by score are exact" the largest feasible k has the smallest T,
-// and no more than outputs+1 scores have to be looked at.
+// For the others' S = ⌊R·W/Σ⌋ there are as many marks as there are outputs left,
+// but no more than make a part of at least MinPayout sat and of at least the
+// highest score among them. No more than outputs+1 scores are looked at.
 func (t *Table) Split(p *chainparams.Params, value int64, class share.Class) Split {
 	reward := value - FinderFee(p, value)
 	if t.total.IsZero() || reward <= 0 {
-		return Split{Threshold: p.MinPayout}
+		return Split{}
 	}
-	outputs := int64(class.Outputs())
-	most := min(len(t.byScore), int(outputs))
+	most := min(len(t.byScore), class.Outputs())
 	div := newDivider(&t.total, reward)
 	rest := t.total // of all but the first k scores
-	amounts := t.amounts[:0]
-	for i, n := range t.byScore[:min(len(t.byScore), most+1)] {
+	t.amounts = t.amounts[:0]
+	for _, n := range t.byScore[:most] {
 		weight := &t.payees[n].Weight
-		amounts = append(amounts, div.amount(weight))
-		if i < most {
-			rest.Sub(weight)
-		}
+		t.amounts = append(t.amounts, div.amount(weight))
+		rest.Sub(weight)
 	}
-	t.amounts = amounts
-	for k := most; ; k-- {
-		if k < most {
-			rest.Add(&t.payees[t.byScore[k]].Weight)
-		}
-		small := div.amount(&rest)
-		threshold, ok := thresholdFor(amounts, k, small, outputs, p.MinPayout)
-		if !ok {
-			continue // k = 0 is always feasible
-		}
-		s := Split{Threshold: threshold, Exact: amounts[:k], Weight: rest, Small: small}
-		if small > 0 {
-			s.Marks = max(1, small/threshold)
-		}
-		return s
+	k := most
+	for ; k > 0 && !t.exact(k, &rest, class.Outputs(), p.MinPayout); k-- {
+		rest.Add(&t.payees[t.byScore[k-1]].Weight)
 	}
+	s := Split{Exact: t.amounts[:k], Weight: rest, Small: div.amount(&rest)}
+	if s.Small > 0 {
+		// Small is a part of reward, hence Marks fits in 11 bits.
+		s.Marks = min(int64(class.Outputs()-k), s.Small/p.MinPayout)
+		parts := rest
+		if parts.Div(&t.payees[t.byScore[k]].Weight); parts.LtUint64(uint64(s.Marks)) {
+			s.Marks = int64(parts.Uint64())
+		}
+		s.Marks = max(1, s.Marks)
+	}
+	return s
 }
 
-// thresholdFor returns the smallest threshold at which exactly the first k
-// amounts are exact, if there is one that needs no more than the outputs.
-func thresholdFor(amounts []int64, k int, small, outputs, minPayout int64) (int64, bool) {
-	threshold := minPayout
-	if k < len(amounts) {
-		threshold = max(threshold, amounts[k]+1)
+// exact reports whether the first k payees can be paid exactly while those with
+// the rest of the scores draw.
+func (t *Table) exact(k int, rest *uint256.Uint256, outputs int, minPayout int64) bool {
+	last := &t.payees[t.byScore[k-1]].Weight
+	if t.amounts[k-1] < minPayout {
+		return false
 	}
-	if small > 0 {
-		left := outputs - int64(k)
-		if left == 0 {
-			return 0, false
-		}
-		threshold = max(threshold, (small+left-1)/left)
+	if k < len(t.byScore) && last.Eq(&t.payees[t.byScore[k]].Weight) {
+		return false
 	}
-	return threshold, k == 0 || amounts[k-1] >= threshold
+	parts := *last
+	parts.MulUint64(uint64(outputs - k))
+	return parts.GtEq(rest) // with no output left, only an empty rest will do
 }
 
 // divider computes ⌊reward·weight/total⌋ for many weights.

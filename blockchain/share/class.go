@@ -22,8 +22,8 @@ const (
 	classCount
 )
 
-// Each class is a multiple of the one before, so that the draws of two classes
-// at one tip fall on the same payees as far as they go.
+// Each class is a multiple of the one before, so that where everybody draws, the
+// payees drawn for one class are drawn for the larger ones too.
 var classOutputs = [classCount]int{12, 36, 144, 288, 1152}
 
 // Outputs returns the greatest number of payout outputs, not counting those of
