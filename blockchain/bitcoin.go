@@ -26,13 +26,11 @@ type bitcoinBlock struct {
 }
 
 // bitcoinIndex holds the Bitcoin headers that shares are tied to. Only headers
-// that our own node vouches for get in, so its size is bounded by Bitcoin's
-// proof of work.
+// that our own node vouches for get in, and it is asked only for those that a
+// share could validly build on.
 type bitcoinIndex struct {
 	params *chaincfg.Params
 	blocks map[chainhash.Hash]*bitcoinBlock
-	best   map[int32]*bitcoinBlock // by height, the node's best chain as far as known
-	tip    *bitcoinBlock
 	// rootless holds the blocks whose parent is not known, by that parent.
 	rootless map[chainhash.Hash][]*bitcoinBlock
 }
@@ -41,7 +39,6 @@ func newBitcoinIndex(params *chaincfg.Params) *bitcoinIndex {
 	return &bitcoinIndex{
 		params:   params,
 		blocks:   make(map[chainhash.Hash]*bitcoinBlock),
-		best:     make(map[int32]*bitcoinBlock),
 		rootless: make(map[chainhash.Hash][]*bitcoinBlock),
 	}
 }
@@ -70,30 +67,6 @@ func (x *bitcoinIndex) add(header *wire.BlockHeader, height uint32) error {
 	}
 	delete(x.rootless, hash)
 	x.blocks[hash] = b
-	return nil
-}
-
-// setTip makes hash the tip of the best chain.
-func (x *bitcoinIndex) setTip(hash chainhash.Hash) error {
-	tip := x.blocks[hash]
-	if tip == nil {
-		return fmt.Errorf("the tip %v of Bitcoin is unknown", hash)
-	}
-	for h := tip.height + 1; x.best[h] != nil; h++ {
-		delete(x.best, h)
-	}
-	for b := tip; b != nil && x.best[b.height] != b; b = b.parent {
-		x.best[b.height] = b
-	}
-	x.tip = tip
-	return nil
-}
-
-// successor returns b's child on the best chain, or nil.
-func (x *bitcoinIndex) successor(b *bitcoinBlock) *bitcoinBlock {
-	if next := x.best[b.height+1]; next != nil && next.parent == b {
-		return next
-	}
 	return nil
 }
 

@@ -99,7 +99,7 @@ func (c *Chain) Retry(now time.Time) Update {
 func (c *Chain) try(s *share.Share, now time.Time, u *Update) error {
 	n, err := c.validate(s, now)
 	if waits, ok := errors.AsType[*UndecidedError](err); ok {
-		if c.worthHolding(s) {
+		if c.worthHolding(s, now) {
 			c.undecided.add(s, s.ID(), waits, now)
 		}
 		return err
@@ -140,24 +140,31 @@ func (c *Chain) ready(waits *UndecidedError, now time.Time) bool {
 	return !now.Before(waits.RetryAt) && len(c.missing(waits.MissingShares)) == 0
 }
 
-// maxEaseOfHeld bounds how much easier than the tip's a held share's target may
-// be. Difficulty halves in a HalfLife of silence, so an honest share some
-// minutes away from the tip is far within; a flood of shares at the easiest
-// target is not.
-const maxEaseOfHeld = 16
+// maxHeldAhead bounds how far above the tip a share may claim to stand to be
+// held: as many shares as the pool of undecided ones has room for. What is
+// further away is fetched in order.
+const maxHeldAhead = maxUndecided
 
-// worthHolding is the cheap defence of the undecided pool: with an unknown
-// parent the bits cannot be checked, so they must at least be plausible.
-func (c *Chain) worthHolding(s *share.Share) bool {
+// worthHolding is the cheap defence of the undecided pool. With an unknown
+// parent neither bits nor height can be checked, and any Bitcoin header of old
+// is proof of work for any bits, so they must at least be plausible; and what
+// its time keeps from being judged must not lie beyond the pool's patience.
+func (c *Chain) worthHolding(s *share.Share, now time.Time) bool {
+	if time.Unix(int64(s.Data.Time), 0).After(now.Add(undecidedFor)) {
+		return false
+	}
 	if c.tip == nil {
 		return true
+	}
+	if int64(s.Data.Height) > int64(c.tip.height)+maxHeldAhead {
+		return false
 	}
 	t, err := target.FromCompact(s.Data.Bits)
 	if err != nil {
 		return false
 	}
 	work := target.Work(&t)
-	work.MulUint64(maxEaseOfHeld)
+	work.MulUint64(maxEase)
 	return work.GtEq(c.tip.work())
 }
 
@@ -174,7 +181,7 @@ func (c *Chain) chooseTip(n *node, u *Update) {
 	}
 	fork := c.forkHeight(n)
 	depth := len(c.main) - fork
-	if depth > int(c.params.MaxReorgShares) {
+	if depth > int(c.params.MaxReorgShares) && !c.dwarfs(n) {
 		u.DeepReorg = true
 		return
 	}
@@ -193,6 +200,19 @@ func (c *Chain) chooseTip(n *node, u *Update) {
 	u.TipChanged = true
 	u.Disconnected += depth
 	u.Connected += len(joined)
+}
+
+// deepReorgWork is how many times the work of the main chain a branch needs to
+// win however deep it forks. A node that was shown a worthless chain first, which
+// costs little, would otherwise never find the real one; and nobody can double
+// all the work that a real chain has.
+const deepReorgWork = 2
+
+// dwarfs reports whether n's chain has far more work than the main chain.
+func (c *Chain) dwarfs(n *node) bool {
+	work := c.tip.total
+	work.MulUint64(deepReorgWork)
+	return n.total.GtEq(&work)
 }
 
 // forkHeight returns the height of the lowest share on n's chain that is not on
@@ -241,7 +261,6 @@ func (c *Chain) Restore(s *share.Share) error {
 	if err := c.checkPosition(n, s); err != nil {
 		return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("stored share %v does not fit its chain", n.id), Err: err}
 	}
-	n.bitcoin = c.bitcoin.blocks[s.Header.PrevBlock]
 	n.block = c.isBlock(n, t)
 	c.insert(n)
 	c.chooseTip(n, &Update{})
@@ -253,10 +272,6 @@ func (c *Chain) Restore(s *share.Share) error {
 func (c *Chain) AddBitcoinHeader(header *wire.BlockHeader, height uint32) error {
 	return c.bitcoin.add(header, height)
 }
-
-// SetBitcoinTip names the tip of our Bitcoin node's best chain, a header that
-// was added before.
-func (c *Chain) SetBitcoinTip(hash chainhash.Hash) error { return c.bitcoin.setTip(hash) }
 
 // HasBitcoinBlock reports whether a header was added.
 func (c *Chain) HasBitcoinBlock(hash chainhash.Hash) bool { return c.bitcoin.blocks[hash] != nil }

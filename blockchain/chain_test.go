@@ -2,6 +2,7 @@ package blockchain_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -35,7 +36,6 @@ func newTest(t *testing.T, opts ...chainparams.Option) *test {
 	}
 	test := &test{T: t, Generator: chaingen.New(t, params), chain: blockchain.New(params)}
 	test.addBitcoin("genesis")
-	test.setBitcoinTip("genesis")
 	test.now = test.Bitcoin("genesis").Header.Timestamp.Add(24 * time.Hour)
 	return test
 }
@@ -44,13 +44,6 @@ func (t *test) addBitcoin(name string) {
 	t.T.Helper()
 	b := t.Bitcoin(name)
 	if err := t.chain.AddBitcoinHeader(&b.Header, b.Height); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (t *test) setBitcoinTip(name string) {
-	t.T.Helper()
-	if err := t.chain.SetBitcoinTip(t.Bitcoin(name).Hash); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -144,24 +137,68 @@ func TestReorg(tt *testing.T) {
 	}
 }
 
-// TestDeepReorgIsRefused: with a limit of 10, a branch 11 deep does not win,
-// whatever its work, and shares that begin deeper are not even looked at.
+// TestDeepReorgIsRefused: with a limit of 10, a branch 11 deep does not win with
+// a little more work, but it does with twice the work.
 func TestDeepReorgIsRefused(tt *testing.T) {
 	t := newTest(tt)
 	t.Next("g", "")
 	t.accept("g")
 	a := t.Line("a", "g", 12, 3)
-	b := t.Line("b", "g", 13, 2)
+	b := t.Line("b", "g", 25, 2)
 	t.accept(a[:10]...)
 	t.accept(b[:10]...) // as deep as the limit, not heavier
 	t.accept(a[10:11]...)
 	t.accept(b[10:11]...)
 	t.tip(a[10])
-	if u := t.accept(b[11]); u.TipChanged || !u.DeepReorg {
-		t.Errorf("11 deep: %+v", u)
+	for _, name := range b[11:22] {
+		if u := t.accept(name); u.TipChanged || !u.DeepReorg {
+			t.Errorf("%s, 11 deep: %+v", name, u)
+		}
 	}
-	t.Next("late", "g", chaingen.Payee(9))
-	t.reject(blockchain.ErrStaleBranch, "late")
+	t.tip(a[10])
+	if u := t.accept(b[22]); !u.TipChanged || u.DeepReorg || u.Disconnected != 11 {
+		t.Errorf("with 24 against 12 shares: %+v", u)
+	}
+	t.tip(b[22])
+}
+
+// TestCapturedNodeEscapes: a node that was fed a long worthless chain first finds
+// the real one.
+func TestCapturedNodeEscapes(tt *testing.T) {
+	t := newTest(tt)
+	t.Next("fake", "")
+	t.accept("fake")
+	t.accept(t.Line("f", "fake", 30, 1)...)
+	t.Next("g", "", chaingen.Payee(1))
+	t.accept("g")
+	// The real chain is ahead of schedule and grows harder.
+	last := "g"
+	for i := range 200 {
+		name := fmt.Sprint("r", i)
+		t.Next(name, last, chaingen.Later(-1))
+		t.accept(name)
+		last = name
+	}
+	t.tip(last)
+}
+
+// TestCheapBranchIsRefused: a branch from below the tip whose shares say that
+// hours have passed has the easiest bits again. It is not worth keeping.
+func TestCheapBranchIsRefused(tt *testing.T) {
+	t := newTest(tt)
+	t.Next("g", "")
+	t.accept("g")
+	last := "g"
+	for i := range 250 { // to a difficulty of about 16
+		name := fmt.Sprint("a", i)
+		t.Next(name, last, chaingen.Later(-1))
+		t.accept(name)
+		last = name
+	}
+	t.Next("fork", "a200", chaingen.Later(3600), chaingen.Payee(7))
+	t.accept("fork") // its own bits are the parent's
+	t.Next("cheap", "fork", chaingen.Payee(7))
+	t.reject(blockchain.ErrLowWork, "cheap")
 }
 
 // TestUncles walks through the rules of uncles. The nephew is at height 4:
@@ -247,7 +284,6 @@ func TestRules(tt *testing.T) {
 	for _, b := range []string{"B1", "B2", "C1"} {
 		t.addBitcoin(b)
 	}
-	t.setBitcoinTip("B2")
 	t.Next("g", "")
 	t.Next("a", "g", chaingen.On("B1"))
 	t.accept("g", "a")
@@ -268,7 +304,6 @@ func TestRules(tt *testing.T) {
 		{blockchain.ErrBitcoinHeader, "header time", []chaingen.Option{chaingen.Header(func(h *wire.BlockHeader) { h.Timestamp = time.Unix(0, 0) })}},
 		{blockchain.ErrBitcoinHeader, "header version", []chaingen.Option{chaingen.Header(func(h *wire.BlockHeader) { h.Version = 3 })}},
 		{blockchain.ErrBitcoinBackwards, "older Bitcoin block", []chaingen.Option{chaingen.On("genesis")}},
-		{blockchain.ErrTimeAfterBitcoin, "time after Bitcoin's", []chaingen.Option{chaingen.Later(3 * 3600)}},
 		{share.ErrMerkleRoot, "payouts", []chaingen.Option{chaingen.Header(func(h *wire.BlockHeader) { h.MerkleRoot[0]++ })}},
 		{share.ErrCoinbaseValue, "value", []chaingen.Option{data(func(d *share.Data) { d.CoinbaseValue = -1 })}},
 	}
@@ -284,6 +319,20 @@ func TestRules(tt *testing.T) {
 	t.Next("on the newest", "a", chaingen.On("B2"))
 	t.Next("one back on another branch", "on the newest", chaingen.On("C1"))
 	t.accept("on another branch", "on the newest", "one back on another branch")
+
+	// From there it must not go back further: B1 lies below B2.
+	t.Next("zig-zag", "one back on another branch", chaingen.On("B1"))
+	t.reject(blockchain.ErrBitcoinBackwards, "zig-zag")
+	t.NextBitcoin("B3", "B2")
+	t.addBitcoin("B3")
+	t.Next("on B3", "on the newest", chaingen.On("B3"))
+	t.accept("on B3")
+	t.Next("two lower", "on B3", chaingen.On("C1"))
+	t.reject(blockchain.ErrBitcoinBackwards, "two lower")
+	// A block that nobody knows is not asked for if its height alone is wrong.
+	t.NextBitcoin("D1", "genesis")
+	t.Next("unknown and two lower", "on B3", chaingen.On("D1"))
+	t.reject(blockchain.ErrBitcoinBackwards, "unknown and two lower")
 }
 
 func TestTimeBeforeBitcoin(tt *testing.T) {

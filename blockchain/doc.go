@@ -6,12 +6,12 @@
 // chooses the valid chain with the most work, uncles included; the first seen
 // wins ties. Its caller (internal/chainman) owes it, in this order:
 //
-//  1. AddBitcoinHeader and SetBitcoinTip for the node's recent Bitcoin headers;
+//  1. AddBitcoinHeader for the node's recent Bitcoin headers;
 //  2. Restore for each stored share, in the order they were accepted;
 //  3. Accept for each new share, and to store every share of the returned
 //     Update durably before telling anyone that it was accepted;
-//  4. AddBitcoinHeader, SetBitcoinTip and Retry when Bitcoin moves or an
-//     undecided share's missing block arrives, and Retry as time passes.
+//  4. AddBitcoinHeader and Retry when Bitcoin moves or an undecided share's
+//     missing block arrives, and Retry as time passes.
 //
 // # Verdicts
 //

@@ -30,7 +30,6 @@ const (
 	ErrBitcoinHeader     ErrorKind = "ErrBitcoinHeader"     // header that Bitcoin would refuse (bits, time, version)
 	ErrBitcoinBackwards  ErrorKind = "ErrBitcoinBackwards"  // builds on an older Bitcoin block than its parent
 	ErrTimeBeforeBitcoin ErrorKind = "ErrTimeBeforeBitcoin" // time long before its Bitcoin block's
-	ErrTimeAfterBitcoin  ErrorKind = "ErrTimeAfterBitcoin"  // time long after its Bitcoin block's successor
 )
 
 // What an undecided share waits for.
@@ -44,10 +43,10 @@ const (
 
 // Kinds of ContextError.
 const (
-	ErrDuplicate   ErrorKind = "ErrDuplicate"   // the share is known already
-	ErrStaleBranch ErrorKind = "ErrStaleBranch" // branches off deeper than a reorg may go
-	ErrUnknown     ErrorKind = "ErrUnknown"     // no such share
-	ErrCorrupt     ErrorKind = "ErrCorrupt"     // a stored share does not fit the chain
+	ErrDuplicate ErrorKind = "ErrDuplicate" // the share is known already
+	ErrLowWork   ErrorKind = "ErrLowWork"   // off the main chain and far easier than the tip
+	ErrUnknown   ErrorKind = "ErrUnknown"   // no such share
+	ErrCorrupt   ErrorKind = "ErrCorrupt"   // a stored share does not fit the chain
 )
 
 // UndecidedError says what a share waits for. It is retried when that arrives

@@ -11,7 +11,7 @@ import (
 )
 
 // node is an accepted share in the index: what later shares' validation and the
-// payout window need of it. All of it is immutable.
+// payout window need of it. All of it is immutable but bitcoin, see bitcoinOf.
 type node struct {
 	id     chainhash.Hash
 	parent *node   // nil for the first share
@@ -28,7 +28,8 @@ type node struct {
 
 	paid          payout.Entry // whom the share credits; refers to its uncles' payees
 	coinbaseValue int64
-	bitcoin       *bitcoinBlock // the header's previous block; nil if restored and no longer known
+	prevBlock     chainhash.Hash // Bitcoin block the header builds on
+	bitcoin       *bitcoinBlock  // the same; nil while our Bitcoin node has not told of it
 	headerBits    uint32
 	headerTime    uint32
 	block         bool // the share is a Bitcoin block

@@ -40,8 +40,8 @@ func (c *Chain) info(n *node) Info {
 	for _, u := range n.uncles {
 		i.Uncles = append(i.Uncles, u.id)
 	}
-	if n.bitcoin != nil {
-		i.BitcoinHeight = uint32(n.bitcoin.height + 1)
+	if x := c.bitcoin.blocks[n.prevBlock]; x != nil {
+		i.BitcoinHeight = uint32(x.height + 1)
 	}
 	return i
 }

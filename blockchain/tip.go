@@ -23,10 +23,11 @@ type Tip struct {
 	Time   uint32
 	Shares int64 // main-chain shares and their uncles
 
-	// Bitcoin is the block the tip's header builds on. The next share must not
-	// build on an older one.
+	// Bitcoin is the block the tip's header builds on, and BitcoinHeight the
+	// height of the newest that the last shares build on, 0 if unknown. The next
+	// share must not build on an older one.
 	Bitcoin       chainhash.Hash
-	BitcoinHeight uint32 // of that block
+	BitcoinHeight uint32
 
 	NextHeight uint32
 	NextBits   uint32
@@ -47,8 +48,9 @@ func (c *Chain) Tip() *Tip {
 	t.ID, t.Height, t.Work, t.Time, t.Shares = n.id, n.height, n.total, n.time, n.count
 	t.NextHeight = n.height + 1
 	t.MinTime = n.medianTime(c.params.MedianTimeShares) + 1
-	if n.bitcoin != nil {
-		t.Bitcoin, t.BitcoinHeight = n.bitcoin.hash, uint32(n.bitcoin.height)
+	t.Bitcoin = n.prevBlock
+	if newest, err := c.newestBitcoin(n); err == nil {
+		t.BitcoinHeight = uint32(newest.height)
 	}
 	t.Uncles = c.uncleCandidates()
 	return t

@@ -268,6 +268,55 @@ func TestRestore(tt *testing.T) {
 	}
 }
 
+// TestRestoredShareOnStaleBlock: the tip builds on a Bitcoin block that lost, and
+// whose header is not there after a restart. What must not go back cannot be
+// judged without it, and it is asked for.
+func TestRestoredShareOnStaleBlock(tt *testing.T) {
+	t := newTest(tt)
+	t.NextBitcoin("B1", "genesis")
+	t.NextBitcoin("B2", "B1")
+	t.addBitcoin("B1")
+	t.addBitcoin("B2")
+	t.Next("g", "")
+	t.Next("a", "g", chaingen.On("B2"))
+	t.Next("back", "a", chaingen.On("genesis"))
+	t.accept("g", "a")
+	t.reject(blockchain.ErrBitcoinBackwards, "back")
+
+	t.chain = blockchain.New(t.Params)
+	t.addBitcoin("genesis")
+	for _, name := range []string{"g", "a"} {
+		if err := t.chain.Restore(t.decoded(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w := t.undecided(blockchain.ErrMissingBitcoinBlock, "back"); *w.MissingBlock != t.Bitcoin("B2").Hash {
+		t.Errorf("waits for %v", w.MissingBlock)
+	}
+	t.addBitcoin("B1")
+	t.addBitcoin("B2")
+	if u := t.chain.Retry(t.now); len(u.Refused) != 1 || !errors.Is(u.Refused[0].Err, blockchain.ErrBitcoinBackwards) {
+		t.Errorf("after the block's arrival: %+v", u)
+	}
+}
+
+// TestImplausibleIsNotHeld: what is far ahead of the tip or the clock, or far too
+// easy, gets no place among the undecided.
+func TestImplausibleIsNotHeld(tt *testing.T) {
+	t := newTest(tt)
+	t.Next("g", "")
+	t.Next("p", "g")
+	t.Next("far above", "p", chaingen.Data(func(d *share.Data) { d.Height = 102 }))
+	t.Next("far ahead", "p", chaingen.Later(30*3600))
+	t.accept("g")
+	for _, name := range []string{"far above", "far ahead"} {
+		t.reject(blockchain.ErrMissingParent, name)
+	}
+	if n := t.chain.Stats().Undecided; n != 0 {
+		t.Errorf("%d shares are held", n)
+	}
+}
+
 func TestLocatorAndQueries(tt *testing.T) {
 	t := newTest(tt)
 	if l := t.chain.Locator(); len(l) != 0 {

@@ -30,6 +30,9 @@ func (c *Chain) validate(s *share.Share, now time.Time) (*node, error) {
 	if err := c.link(n, s); err != nil {
 		return nil, err
 	}
+	if err := c.checkBranch(n); err != nil {
+		return nil, err
+	}
 	if err := c.checkPosition(n, s); err != nil {
 		return nil, err
 	}
@@ -51,6 +54,7 @@ func newNode(s *share.Share) *node {
 	return &node{
 		id: s.ID(), height: s.Data.Height, time: s.Data.Time, bits: s.Data.Bits,
 		paid: payout.Entry{Height: s.Data.Height, Payee: s.Data.Payee}, coinbaseValue: s.Data.CoinbaseValue,
+		prevBlock:  s.Header.PrevBlock,
 		headerBits: s.Header.Bits, headerTime: uint32(s.Header.Timestamp.Unix()),
 	}
 }
@@ -64,7 +68,7 @@ func (c *Chain) link(n *node, s *share.Share) error {
 		if s.Data.Height != 0 || len(s.Data.Uncles) != 0 {
 			return ruleError(ErrFirstShare, "share %v has no parent, but height %d and %d uncles", n.id, s.Data.Height, len(s.Data.Uncles))
 		}
-		return c.checkBranchDepth(n)
+		return nil
 	}
 	if n.parent = c.nodes[s.Data.Previous]; n.parent == nil {
 		return &UndecidedError{
@@ -87,16 +91,25 @@ func (c *Chain) link(n *node, s *share.Share) error {
 		n.total.Add(u.work())
 		n.paid.Uncles = append(n.paid.Uncles, payout.Uncle{Work: *u.work(), Payee: u.payee()})
 	}
-	return c.checkBranchDepth(n)
+	return nil
 }
 
-// checkBranchDepth refuses to look at shares that branch off deeper than a
-// reorganisation may reach: whatever work follows, this node would not switch.
-func (c *Chain) checkBranchDepth(n *node) error {
-	// A fork at n's parent would disconnect this many shares.
-	if depth := int64(len(c.main)) - int64(n.height); depth > int64(c.params.MaxReorgShares) {
-		return contextError(ErrStaleBranch, "share %v at height %d branches off %d shares below the tip, a reorganisation may reach %d",
-			n.id, n.height, depth, c.params.MaxReorgShares)
+// maxEase bounds how much easier than the tip a share beside the main chain may
+// be to be kept. A branch that forks below the tip is given easier bits the
+// longer ago that is, down to the easiest of all, at which a single ASIC finds
+// thousands of valid shares a second. Such shares could never matter; honest
+// branches, and those of a partition, are about as hard as the tip.
+const maxEase = 16
+
+// checkBranch refuses to keep worthless shares off the main chain. What lies
+// near the tip may be an uncle and is kept in any case.
+func (c *Chain) checkBranch(n *node) error {
+	if c.tip == nil || n.total.Gt(&c.tip.total) || n.height+c.params.MaxUncleDepth > c.tip.height {
+		return nil
+	}
+	work := *n.work()
+	if work.MulUint64(maxEase); work.Lt(c.tip.work()) {
+		return contextError(ErrLowWork, "share %v at height %d, off the main chain, is more than %d times easier than the tip", n.id, n.height, maxEase)
 	}
 	return nil
 }
@@ -177,8 +190,21 @@ func (c *Chain) checkClock(n *node, now time.Time) error {
 	return nil
 }
 
-// checkBitcoin ties the share to Bitcoin as our own node sees it.
+// checkBitcoin ties the share to Bitcoin as our own node sees it. The verdict is
+// a function of the share's chain and of the headers below it, so that all nodes
+// come to the same whenever they look.
 func (c *Chain) checkBitcoin(n *node, s *share.Share) error {
+	newest, err := c.newestBitcoin(n.parent)
+	if err != nil {
+		return err
+	}
+	// Along a chain nobody goes back: a share's Bitcoin block is at most one
+	// lower than the newest below it, and not that one's parent. Whatever block
+	// a share with a lower height builds on, it breaks this rule or the next, so
+	// it is not worth asking the Bitcoin node for it.
+	if newest != nil && int64(s.Data.BitcoinHeight)-1 < int64(newest.height)-1 {
+		return backwards(n, s, newest)
+	}
 	x := c.bitcoin.blocks[s.Header.PrevBlock]
 	if x == nil {
 		return missingBlock(s.Header.PrevBlock)
@@ -187,26 +213,59 @@ func (c *Chain) checkBitcoin(n *node, s *share.Share) error {
 	if s.Data.BitcoinHeight != uint32(x.height+1) {
 		return ruleError(ErrBitcoinHeight, "share %v claims Bitcoin height %d on a block of height %d", n.id, s.Data.BitcoinHeight, x.height)
 	}
+	if newest != nil && x == newest.parent {
+		return backwards(n, s, newest)
+	}
 	if err := c.bitcoin.checkHeader(&s.Header, x); errors.Is(err, errNeedsOlder) {
 		return missingBlock(oldest(x).prev)
 	} else if err != nil {
 		return ruleError(ErrBitcoinHeader, "share %v: %v", n.id, err)
 	}
-	if p := n.parent; p != nil && p.bitcoin != nil && p.bitcoin != x {
-		older := x.height < p.bitcoin.height-1
-		if older || x == p.bitcoin.parent {
-			return ruleError(ErrBitcoinBackwards, "share %v builds on Bitcoin block %v of height %d, its parent on one of height %d",
-				n.id, x.hash, x.height, p.bitcoin.height)
-		}
-	}
 	drift := int64(c.params.MaxBitcoinTimeDrift / time.Second)
 	if int64(n.time) < int64(x.time)-drift {
 		return ruleError(ErrTimeBeforeBitcoin, "share %v has time %d, its Bitcoin block %d", n.id, n.time, x.time)
 	}
-	if next := c.bitcoin.successor(x); next != nil && int64(n.time) > int64(next.time)+drift {
-		return ruleError(ErrTimeAfterBitcoin, "share %v has time %d, its Bitcoin block was succeeded at %d", n.id, n.time, next.time)
-	}
 	return nil
+}
+
+func backwards(n *node, s *share.Share, newest *bitcoinBlock) error {
+	return ruleError(ErrBitcoinBackwards, "share %v would be Bitcoin block %d, but a share below it builds on block %v of height %d",
+		n.id, s.Data.BitcoinHeight, newest.hash, newest.height)
+}
+
+// bitcoinLookBack is how many shares below a new one the search for the newest
+// Bitcoin block covers. The block can only have been newer a few shares ago, on
+// a branch that lost: going back one block takes a share.
+const bitcoinLookBack = 16
+
+// newestBitcoin returns the highest Bitcoin block that the last shares of a chain
+// build on, nil for no shares. Blocks that a restored share builds on and that
+// are not known have to be asked for.
+func (c *Chain) newestBitcoin(n *node) (*bitcoinBlock, error) {
+	var newest *bitcoinBlock
+	looked := 0
+	for a := range n.ancestors() {
+		if looked++; looked > bitcoinLookBack {
+			break
+		}
+		x := c.bitcoinOf(a)
+		if x == nil {
+			return nil, missingBlock(a.prevBlock)
+		}
+		if newest == nil || x.height > newest.height {
+			newest = x
+		}
+	}
+	return newest, nil
+}
+
+// bitcoinOf returns the Bitcoin block that an accepted share builds on, or nil if
+// the share was restored and our Bitcoin node has not told of the block.
+func (c *Chain) bitcoinOf(n *node) *bitcoinBlock {
+	if n.bitcoin == nil {
+		n.bitcoin = c.bitcoin.blocks[n.prevBlock]
+	}
+	return n.bitcoin
 }
 
 // checkPayouts rebuilds the coinbase from the window behind the parent and

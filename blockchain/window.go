@@ -11,8 +11,8 @@ import (
 // been through does not show in its scores.
 type window struct {
 	*payout.Window
-	head, tail *node // newest and oldest share in it; nil when empty
-	limit      payout.Limit
+	nodes nodeDeque // the shares in it, oldest first
+	limit payout.Limit
 }
 
 // windowBehind moves the window so that it ends with parent, cut for headers
@@ -39,67 +39,47 @@ func (c *Chain) windowBehind(parent *node, headerBits uint32) *payout.Window {
 func (c *Chain) moveHead(parent *node) {
 	w := &c.window
 	var missing []*node // from parent down to the fork
-	for n := parent; w.head != nil && w.head != n; {
-		if n == nil || w.head.height >= n.height {
+	for n := parent; w.nodes.len() > 0 && w.nodes.back() != n; {
+		if n == nil || w.nodes.back().height >= n.height {
 			w.popHead()
 		} else {
 			missing = append(missing, n)
 			n = n.parent
 		}
 	}
-	if w.head == nil {
+	if w.nodes.len() == 0 {
 		missing = []*node{parent}
 	}
 	for i := len(missing) - 1; i >= 0; i-- {
 		w.pushHead(missing[i])
-		c.trim()
+		w.trim()
 	}
 }
 
 // moveTail drops what is too old and fills up what is missing.
 func (c *Chain) moveTail() {
-	c.trim()
 	w := &c.window
-	for w.tail.parent != nil && w.Short(&w.limit) {
-		w.tail = w.tail.parent
-		w.AddOldest(w.tail.entry())
+	w.trim()
+	for n := w.nodes.front().parent; n != nil && w.Short(&w.limit); n = n.parent {
+		w.AddOldest(n.entry())
+		w.nodes.pushFront(n)
 	}
 }
 
 // trim drops the oldest shares as long as the window is full without them.
-func (c *Chain) trim() {
-	w := &c.window
-	for w.tail != w.head && w.Long(&w.limit, w.tail.entry()) {
-		w.RemoveOldest(w.tail.entry())
-		w.tail = c.ancestorAt(w.head, w.tail.height+1)
+func (w *window) trim() {
+	for w.nodes.len() > 1 && w.Long(&w.limit, w.nodes.front().entry()) {
+		w.RemoveOldest(w.nodes.front().entry())
+		w.nodes.popFront()
 	}
 }
 
 func (w *window) pushHead(n *node) {
 	w.AddNewest(n.entry())
-	w.head = n
-	if w.tail == nil {
-		w.tail = n
-	}
+	w.nodes.pushBack(n)
 }
 
 func (w *window) popHead() {
-	w.RemoveNewest(w.head.entry())
-	if w.head == w.tail {
-		w.head, w.tail = nil, nil
-		return
-	}
-	w.head = w.head.parent
-}
-
-// ancestorAt returns n's ancestor of that height, which must not be above n. It
-// walks only as long as it is off the main chain.
-func (c *Chain) ancestorAt(n *node, height uint32) *node {
-	for n.height > height && !c.onMain(n) {
-		n = n.parent
-	}
-	if n.height > height {
-		return c.main[height]
-	}
-	return n
+	w.RemoveNewest(w.nodes.back().entry())
+	w.nodes.popBack()
 }

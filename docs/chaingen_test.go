@@ -22,9 +22,6 @@ func TestUncleCounts(t *testing.T) {
 	if err := chain.AddBitcoinHeader(&genesis.Header, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := chain.SetBitcoinTip(genesis.Hash); err != nil {
-		t.Fatal(err)
-	}
 	now := genesis.Header.Timestamp.Add(24 * time.Hour)
 
 	g.Next("a0", "")

@@ -31,19 +31,20 @@ func drawScript(i int) []byte {
 
 // drawn is a draw recomputed by the words of protocol.md, in unbounded integers.
 type drawn struct {
-	reward, threshold, small, marks int64
-	weight                          *big.Int // of the payees that draw
-	seed                            [32]byte
-	start                           *big.Int // of the first mark
-	extra                           int64    // the mark that the extra satoshis begin at
-	exact                           int
-	owed, paid                      []int64 // by payee
-	finder                          int64
+	reward, small, marks int64
+	weight               *big.Int // of the payees that draw
+	seed                 [32]byte
+	start                *big.Int // of the first mark
+	extra                int64    // the mark that the extra satoshis begin at
+	exact                int
+	owed, paid           []int64 // by payee
+	finder               int64
 }
 
 // draw follows the steps of the document for scores in descending order.
 func draw(scores []int64, value int64, outputs int, parent chainhash.Hash) *drawn {
-	d := &drawn{reward: value - value/200, threshold: 5000, finder: value, weight: new(big.Int)}
+	const least = 5000
+	d := &drawn{reward: value - value/200, finder: value}
 	total := new(big.Int)
 	for _, s := range scores {
 		total.Add(total, big.NewInt(s))
@@ -55,22 +56,22 @@ func draw(scores []int64, value int64, outputs int, parent chainhash.Hash) *draw
 	for _, s := range scores {
 		d.owed = append(d.owed, part(big.NewInt(s)))
 	}
-	for ; ; d.threshold++ {
-		d.exact = 0
-		d.weight.SetInt64(0)
-		for i, s := range scores {
-			if d.owed[i] >= d.threshold {
-				d.exact++
-			} else {
-				d.weight.Add(d.weight, big.NewInt(s))
+	// The greatest k that qualifies.
+	for k := 0; k <= min(outputs, len(scores)); k++ {
+		rest := new(big.Int)
+		for _, s := range scores[k:] {
+			rest.Add(rest, big.NewInt(s))
+		}
+		if k > 0 {
+			part := new(big.Int).Mul(big.NewInt(scores[k-1]), big.NewInt(int64(outputs-k)))
+			if d.owed[k-1] < least || k < len(scores) && scores[k-1] == scores[k] || part.Cmp(rest) < 0 {
+				continue
 			}
 		}
-		d.small = part(d.weight)
-		if int64(d.exact)+(d.small+d.threshold-1)/d.threshold <= int64(outputs) {
-			break
-		}
+		d.exact, d.weight = k, rest
 	}
-	d.marks = max(1, d.small/d.threshold)
+	d.small = part(d.weight)
+	d.marks = max(1, min(int64(outputs-d.exact), d.small/least, new(big.Int).Div(d.weight, big.NewInt(scores[d.exact])).Int64()))
 	d.seed = sha256.Sum256(append([]byte("p2pool/draw"), parent[:]...))
 	point := new(big.Int).SetBytes(d.seed[:16])
 	point.Mul(point, big.NewInt(d.marks)).Rsh(point, 64)
@@ -145,7 +146,6 @@ func TestDraw(t *testing.T) {
 	}
 	compare(t, table(t, doc, "Step"), [][]string{
 		{"R", grouped(uint64(d.reward))},
-		{"T", grouped(uint64(d.threshold))},
 		{"paid exactly", fmt.Sprint(d.exact)},
 		{"W", grouped(d.weight.Uint64())},
 		{"S", grouped(uint64(d.small))},

@@ -69,9 +69,6 @@ func buildExample(t *testing.T) *example {
 	if err := e.chain.AddBitcoinHeader(&genesis, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.chain.SetBitcoinTip(genesis.BlockHash()); err != nil {
-		t.Fatal(err)
-	}
 	const easiest = 0x1f00ffff
 	e.add("a", "", easiest, 600, payeeA)
 	e.add("b", "a", easiest, 602, payeeB)

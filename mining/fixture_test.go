@@ -87,9 +87,6 @@ func newRealChain(t *testing.T, params *chainparams.Params, clock *clock) *realC
 	if err := c.chain.AddBitcoinHeader(&genesis, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.chain.SetBitcoinTip(genesis.BlockHash()); err != nil {
-		t.Fatal(err)
-	}
 	return c
 }
 

@@ -222,13 +222,11 @@ func TestClassFallsBack(t *testing.T) {
 		{"room for 288", p2tr, func(t *Template) { t.WeightLimit = 172*288 + 1340 }, share.Class288},
 		{"room for 36", p2tr, func(t *Template) { t.WeightLimit = 172*100 + 1340 }, share.Class36},
 		{"room for 12", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1340 }, share.Class12},
-		// The draw fills a class but for one output, so 10 are too few in any case.
-		{"room for 10", p2tr, func(t *Template) { t.WeightLimit = 172*10 + 1340 }, 99},
+		{"room for 11", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1339 }, 99},
 		{"no room", p2tr, func(t *Template) { t.WeightLimit = 100 }, 99},
-		// A P2PKH output costs 4, and the finder's may be one. The draw fills a
-		// class but for one output.
-		{"sigops for 144", p2pkh, func(t *Template) { t.SigopLimit = 4 * 144 }, share.Class144},
-		{"one sigop less", p2pkh, func(t *Template) { t.SigopLimit = 4*144 - 1 }, share.Class36},
+		// A P2PKH output costs 4, and the finder's may be one.
+		{"sigops for 144", p2pkh, func(t *Template) { t.SigopLimit = 4 * 145 }, share.Class144},
+		{"one sigop less", p2pkh, func(t *Template) { t.SigopLimit = 4*145 - 1 }, share.Class36},
 		{"sigops don't matter", p2tr, func(t *Template) { t.SigopLimit = 4 }, share.Class1152},
 		{"no sigops", p2tr, func(t *Template) { t.SigopLimit = 3 }, 99},
 	}

@@ -121,8 +121,13 @@ func New(net Network, pool string, opts ...Option) (*Params, error) {
 		return nil, fmt.Errorf("pool name %q: use 1 to 32 of the characters a-z, 0-9 and -, beginning with a letter or digit", pool)
 	}
 	p := standard(net, pool)
-	if net == Regtest {
+	switch net {
+	case Regtest:
 		p.regtestRules()
+	case Testnet4:
+		// A block's bits are the finder's choice there after 20 minutes, and so
+		// would be the length of a window cut by them.
+		p.WindowBlocks = 0
 	}
 	for _, opt := range opts {
 		opt(p)

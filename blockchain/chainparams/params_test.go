@@ -27,7 +27,7 @@ func TestChainIDs(t *testing.T) {
 		want string // ChainID in byte order, first eight bytes
 	}{
 		{Mainnet, "main", "e1e1c45e3d5a7988"}, {Mainnet, "mini", "c113a31e38af8c1d"},
-		{Testnet4, "main", "39d5fa522a5d89cd"}, {Signet, "main", "a8091623ac73453d"}, {Regtest, "main", "b15e355c62ad1b38"},
+		{Testnet4, "main", "12a9e61af11ddc30"}, {Signet, "main", "a8091623ac73453d"}, {Regtest, "main", "b15e355c62ad1b38"},
 	}
 	for _, test := range tests {
 		p := mustNew(t, test.net, test.pool)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,9 +109,6 @@ func (m *Manager) Load(ctx context.Context, bitcoinTip chainhash.Hash) error {
 			return err
 		}
 	}
-	if err := m.chain.SetBitcoinTip(bitcoinTip); err != nil {
-		return err
-	}
 	if err := m.cfg.Store.Load(m.chain.Restore); err != nil {
 		return err
 	}
@@ -194,14 +192,19 @@ func (m *Manager) publish(u blockchain.Update, tip *blockchain.Tip) {
 	if u.Disconnected > 0 {
 		m.cfg.Log.Debugf("Reorganisation: %d shares left the main chain, %d joined", u.Disconnected, u.Connected)
 	}
-	m.tip.Store(tip)
+	// A share beside the main chain changes nothing for miners unless it can be
+	// an uncle.
+	old := m.tip.Swap(tip)
+	changed := old.ID != tip.ID || !slices.Equal(old.Uncles, tip.Uncles)
 	for _, a := range u.Accepted {
 		m.events.accepted(a.ID)
 		if a.Block {
 			m.cfg.Log.Infof("Share %v at height %d is a Bitcoin block", a.ID, a.Share.Data.Height)
 		}
 	}
-	m.events.tipChanged()
+	if changed {
+		m.events.tipChanged()
+	}
 }
 
 // fail ends the node: after a failed write nobody knows what is on disk.

@@ -45,9 +45,9 @@ func (m *Manager) runFetches(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-m.blocks.signal:
-			m.fetchMissing(ctx)
+			m.fetchMissing(ctx, m.blocks.untried(m.cfg.Now()))
 		case <-ticker.C:
-			m.fetchMissing(ctx)
+			m.fetchMissing(ctx, m.blocks.all(m.cfg.Now()))
 			if err := m.retry(); err != nil {
 				m.cfg.Log.Debugf("Retrying held shares: %v", err)
 			}
@@ -73,19 +73,12 @@ func (m *Manager) BitcoinTip(ctx context.Context, hash chainhash.Hash) error {
 	if err := m.addBitcoinBlock(ctx, hash); err != nil {
 		return err
 	}
-	m.acceptMu.Lock()
-	m.mu.Lock()
-	err := m.chain.SetBitcoinTip(hash)
-	m.mu.Unlock()
-	m.acceptMu.Unlock()
-	if err != nil {
-		return err
-	}
 	return m.retry()
 }
 
-// headersPerFetch is how many headers are asked for at a time when a block with
-// unknown ancestors turns up: most often there is one, and after an outage few.
+// headersPerFetch is how many headers are asked for at a time when a block has
+// unknown ancestors, as after an outage. First the block's own is asked for, as
+// most often its parent is known.
 const headersPerFetch = 16
 
 // addBitcoinBlock fetches the header of a block, and those below it until they
@@ -94,8 +87,10 @@ const headersPerFetch = 16
 func (m *Manager) addBitcoinBlock(ctx context.Context, hash chainhash.Hash) error {
 	var fetched []wire.BlockHeader // newest first
 	var first uint32               // height of the last in fetched
+	count := 1
 	for next := hash; len(fetched) < loadedHeaders && !m.knowsBitcoinBlock(next); {
-		headers, height, err := m.cfg.Bitcoin.HeadersBack(ctx, next, headersPerFetch)
+		headers, height, err := m.cfg.Bitcoin.HeadersBack(ctx, next, count)
+		count = headersPerFetch
 		if err == nil && len(headers) == 0 {
 			err = errors.New("the node sent none")
 		}
@@ -127,10 +122,10 @@ func (m *Manager) knowsBitcoinBlock(hash chainhash.Hash) bool {
 	return m.chain.HasBitcoinBlock(hash)
 }
 
-// fetchMissing asks the Bitcoin node for the blocks that held shares wait for.
-func (m *Manager) fetchMissing(ctx context.Context) {
+// fetchMissing asks the Bitcoin node for blocks that held shares wait for.
+func (m *Manager) fetchMissing(ctx context.Context, hashes []chainhash.Hash) {
 	arrived := false
-	for _, hash := range m.blocks.list(m.cfg.Now()) {
+	for _, hash := range hashes {
 		if err := m.addBitcoinBlock(ctx, hash); err != nil {
 			m.cfg.Log.Debugf("A share waits for Bitcoin block %v, which our node does not have: %v", hash, err)
 			continue
@@ -197,6 +192,7 @@ type blockQueue struct {
 type missingBlock struct {
 	hash  chainhash.Hash
 	until time.Time
+	tried bool // it has been asked for
 }
 
 func (q *blockQueue) init() { q.signal = make(chan struct{}, 1) }
@@ -210,7 +206,7 @@ func (q *blockQueue) add(hash chainhash.Hash, now time.Time) {
 	if len(q.blocks) >= maxMissingBlocks {
 		q.blocks = slices.Delete(q.blocks, 0, 1)
 	}
-	q.blocks = append(q.blocks, missingBlock{hash, now.Add(missingBlockFor)})
+	q.blocks = append(q.blocks, missingBlock{hash: hash, until: now.Add(missingBlockFor)})
 	notify(q.signal)
 }
 
@@ -220,14 +216,27 @@ func (q *blockQueue) remove(hash chainhash.Hash) {
 	q.blocks = slices.DeleteFunc(q.blocks, func(b missingBlock) bool { return b.hash == hash })
 }
 
-// list returns the blocks after dropping those asked for too long.
-func (q *blockQueue) list(now time.Time) []chainhash.Hash {
+// all returns the blocks after dropping those asked for too long.
+func (q *blockQueue) all(now time.Time) []chainhash.Hash {
+	return q.take(now, func(*missingBlock) bool { return true })
+}
+
+// untried returns the blocks that were not returned before, so that a new one
+// does not make the node look for all the others again.
+func (q *blockQueue) untried(now time.Time) []chainhash.Hash {
+	return q.take(now, func(b *missingBlock) bool { return !b.tried })
+}
+
+func (q *blockQueue) take(now time.Time, which func(*missingBlock) bool) []chainhash.Hash {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.blocks = slices.DeleteFunc(q.blocks, func(b missingBlock) bool { return now.After(b.until) })
-	hashes := make([]chainhash.Hash, len(q.blocks))
-	for i, b := range q.blocks {
-		hashes[i] = b.hash
+	var hashes []chainhash.Hash
+	for i := range q.blocks {
+		if b := &q.blocks[i]; which(b) {
+			b.tried = true
+			hashes = append(hashes, b.hash)
+		}
 	}
 	return hashes
 }
