@@ -14,7 +14,7 @@ import (
 // Defaults of Config.
 const (
 	// DefaultStartDifficulty suits an ASIC of 1 TH/s for its first second; vardiff
-	// corrects it within a second upwards and half a minute downwards.
+	// corrects it within seconds upwards and in a minute downwards.
 	DefaultStartDifficulty = 1024
 	// DefaultMinDifficulty makes a device of 13 kH/s, slower than any real one,
 	// submit 18 times a minute.

@@ -33,6 +33,7 @@ type fakeSource struct {
 	watching  chan struct{} // closed once changed is set
 	solutions []mining.Solution
 	verdict   error
+	block     bool          // what Submit gets is a Bitcoin block
 	hold      chan struct{} // when set, Submit waits for it
 }
 
@@ -59,18 +60,25 @@ func (f *fakeSource) Watch(ctx context.Context, changed func()) {
 func (f *fakeSource) Submit(_ context.Context, _ *mining.Job, solution mining.Solution) (mining.Outcome, error) {
 	f.mu.Lock()
 	f.solutions = append(f.solutions, solution)
-	verdict, hold := f.verdict, f.hold
+	verdict, hold, block := f.verdict, f.hold, f.block
 	f.mu.Unlock()
 	if hold != nil {
 		<-hold
 	}
-	return mining.Outcome{Share: verdict == nil}, verdict
+	return mining.Outcome{Share: verdict == nil, Block: block}, verdict
 }
 
 func (f *fakeSource) submitted() []mining.Solution {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]mining.Solution(nil), f.solutions...)
+}
+
+// judge sets the answer of Submit from now on.
+func (f *fakeSource) judge(verdict error, block bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.verdict, f.block = verdict, block
 }
 
 // set replaces the work; nil with a reason takes it away.

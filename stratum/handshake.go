@@ -51,10 +51,14 @@ func (s *session) authorize(params [][]byte, now time.Time) (string, *stratumErr
 	w := s.registry.connect(id, s.userAgent, s.class, now)
 	w.assigned(s.sentDiff)
 	s.workers[string(username)] = w
-	if password, ok := stringValue(arg(params, 1)); ok && !s.ready {
-		if d, ok := passwordDifficulty(string(password)); ok {
-			s.vardiff.set(d, time.Time{})
+	d := id.difficulty
+	if password, ok := stringValue(arg(params, 1)); ok {
+		if option, ok := passwordDifficulty(string(password)); ok {
+			d = option
 		}
+	}
+	if d > 0 && !s.ready {
+		s.vardiff.set(d, time.Time{})
 	}
 	return resultTrue, nil
 }
@@ -106,6 +110,13 @@ func (s *session) extension(name string, options map[string]json.RawMessage, now
 		}
 		s.vardiff.min = max(d, s.cfg.MinDifficulty)
 		s.suggested(s.vardiff.diff, now)
+		// The minimum is kept to as far as possible, but true would be a promise for
+		// as long as the connection lives. The share's difficulty caps the device's,
+		// or shares would be lost, and falls with the pool's hashrate, to whatever
+		// depth: only what the easiest target keeps to can be promised.
+		if d > easiestDifficulty {
+			return resultFalse
+		}
 		return resultTrue
 	case "subscribe-extranonce", "info":
 		return resultTrue

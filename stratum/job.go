@@ -1,6 +1,7 @@
 package stratum
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,6 +19,12 @@ const (
 	// maxJobAge is how long a job is of use at all: hardware has long dropped it,
 	// and its share could not become an uncle any more.
 	maxJobAge = 10 * time.Minute
+	// staleJobAge is how long a job outlives the Bitcoin block it builds on. What
+	// is found on it counts as an uncle while the sharechain has grown by fewer
+	// than 3 shares (chainparams' MaxUncleDepth). With a share every 10 s 12 are
+	// expected in this time, fewer than 3 with chance e⁻¹²·(1+12+12²/2) = 1/2000.
+	// Not longer: each job keeps its template of some megabytes from being freed.
+	staleJobAge = 12 * 10 * time.Second
 	// maxSeen bounds the remembered submissions of all live jobs. Only hashes that
 	// met a difficulty are remembered, so filling it takes work: at the vardiff
 	// target it is a week of submissions.
@@ -35,7 +42,13 @@ type liveJob struct {
 	target  uint256.Uint256 // of diff
 	ntime   uint32          // as sent
 	created time.Time
-	seen    []uint64 // its keys in jobTable.seen
+	stale   time.Time // when a job on another Bitcoin block came; zero while on the newest
+	seen    []uint64  // its keys in jobTable.seen
+}
+
+// expired reports whether the job is of no use any more.
+func (j *liveJob) expired(now time.Time) bool {
+	return now.Sub(j.created) > maxJobAge || !j.stale.IsZero() && now.Sub(j.stale) > staleJobAge
 }
 
 // jobTable holds the live jobs of one connection, oldest first, and what was
@@ -61,6 +74,14 @@ func (t *jobTable) find(id []byte) *liveJob {
 
 // add makes j the newest job and retires what is over the limits.
 func (t *jobTable) add(j *liveJob) {
+	for _, old := range t.jobs {
+		switch {
+		case old.job.PrevBlock == j.job.PrevBlock:
+			old.stale = time.Time{} // after a reorganization, again
+		case old.stale.IsZero():
+			old.stale = j.created
+		}
+	}
 	t.jobs = append(t.jobs, j)
 	t.retire(j.created)
 	for len(t.jobs) > maxJobs {
@@ -76,21 +97,30 @@ func (t *jobTable) newest() *liveJob {
 	return t.jobs[len(t.jobs)-1]
 }
 
-// retire frees jobs that are too old. The newest stays, whatever its age: the
+// retire frees jobs that have expired. The newest stays, whatever its age: the
 // miner has no other.
 func (t *jobTable) retire(now time.Time) {
-	for len(t.jobs) > 1 && now.Sub(t.jobs[0].created) > maxJobAge {
-		t.drop()
-	}
+	newest := t.newest()
+	t.jobs = slices.DeleteFunc(t.jobs, func(j *liveJob) bool {
+		if j == newest || !j.expired(now) {
+			return false
+		}
+		t.forget(j)
+		return true
+	})
 }
 
-// drop frees the oldest job with everything submitted for it.
+// drop frees the oldest job.
 func (t *jobTable) drop() {
-	for _, key := range t.jobs[0].seen {
+	t.forget(t.jobs[0])
+	t.jobs = slices.Delete(t.jobs, 0, 1)
+}
+
+// forget frees everything submitted for j.
+func (t *jobTable) forget(j *liveJob) {
+	for _, key := range j.seen {
 		delete(t.seen, key)
 	}
-	t.jobs[0] = nil
-	t.jobs = t.jobs[1:]
 }
 
 // isDuplicate reports whether the header was submitted before, for whichever

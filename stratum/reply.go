@@ -5,7 +5,7 @@ import "strconv"
 // Codes of Stratum's errors, as all servers use them.
 const (
 	codeOther         = 20
-	codeStale         = 21 // job not found, or its Bitcoin block is not the tip's parent any more
+	codeStale         = 21 // job not found, or not on the newest Bitcoin block
 	codeDuplicate     = 22
 	codeLowDifficulty = 23
 	codeUnauthorized  = 24

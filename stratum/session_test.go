@@ -116,15 +116,19 @@ func TestMethods(t *testing.T) {
 		{"multi_version", `{"id":7,"method":"mining.multi_version","params":[1]}`, `{"id":7,"result":true,"error":null}`},
 		{"configure everything", `{"id":7,"method":"mining.configure","params":[["minimum-difficulty","version-rolling","subscribe-extranonce","info","other"],` +
 			`{"minimum-difficulty.value":2048,"version-rolling.mask":"00006000","version-rolling.min-bit-count":2}]}`,
-			`{"id":7,"result":{"minimum-difficulty":true,"version-rolling":true,"version-rolling.mask":"00006000",` +
+			`{"id":7,"result":{"minimum-difficulty":false,"version-rolling":true,"version-rolling.mask":"00006000",` +
 				`"subscribe-extranonce":true,"info":true,"other":false},"error":null}`},
 		{"configure, too few bits", `{"id":7,"method":"mining.configure","params":[["version-rolling"],` +
 			`{"version-rolling.mask":"0000e000","version-rolling.min-bit-count":16}]}`,
 			`{"id":7,"result":{"version-rolling":false},"error":null}`},
 		{"configure, minimum difficulty alone", `{"id":7,"method":"mining.configure","params":[["minimum-difficulty"],{"minimum-difficulty.value":1}]}`,
+			`{"id":7,"result":{"minimum-difficulty":false},"error":null}`},
+		{"configure, minimum difficulty that every target keeps to", `{"id":7,"method":"mining.configure","params":[["minimum-difficulty"],{"minimum-difficulty.value":1e-12}]}`,
 			`{"id":7,"result":{"minimum-difficulty":true},"error":null}`},
 		{"configure, no params", `{"id":7,"method":"mining.configure","params":[]}`,
 			`{"id":7,"result":null,"error":[20,"bad-params",null]}`},
+		{"authorize, address behind a worker's name", `{"id":7,"method":"mining.authorize","params":["rig1.bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080","x"]}`,
+			`{"id":7,"result":false,"error":[24,"put the address first: ADDRESS.worker",null]}`},
 		{"authorize, other network", `{"id":7,"method":"mining.authorize","params":["bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4.w","x"]}`,
 			`{"id":7,"result":false,"error":[24,"address bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4 belongs to Bitcoin's mainnet, this pool runs on regtest",null]}`},
 	}

@@ -26,8 +26,9 @@ type Source interface {
 	// Reason, from one goroutine, and returns when ctx is done.
 	Watch(ctx context.Context, changed func())
 	// Submit judges a solution whose header meets the job's share or block
-	// target. The error is the verdict on the share, in package blockchain's
-	// three values.
+	// target. The outcome says whether it became a share and whether it was a
+	// block, either of which is credited to the miner; it is valid in any case.
+	// The error is the verdict on the share, in package blockchain's three values.
 	Submit(ctx context.Context, job *mining.Job, solution mining.Solution) (mining.Outcome, error)
 }
 

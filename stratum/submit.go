@@ -133,17 +133,20 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 	if e != nil {
 		return false, e
 	}
-	isShare := false
+	var outcome mining.Outcome
 	if solved {
-		isShare, e = s.handOn(ctx, j, solution, w.name())
+		outcome, e = s.handOn(ctx, j, solution, w.name())
 	}
 	switch {
+	case outcome.Share || outcome.Block:
+		// It has its use, whatever the age of its job and, for a block, the verdict
+		// on its share.
 	case j.job.PrevBlock != tip:
 		return solved, errStalePrevBlk
 	case e != nil:
 		return solved, e
 	}
-	s.credit(w, credit{difficulty: diff, best: hashDifficulty(&hash), share: isShare})
+	s.credit(w, credit{difficulty: diff, best: hashDifficulty(&hash), share: outcome.Share})
 	return solved, nil
 }
 
@@ -170,8 +173,9 @@ func (s *session) admit(j *liveJob, hash *chainhash.Hash, number *uint256.Uint25
 	return diff, nil
 }
 
-// handOn gives a solution to the source and waits for the verdict.
-func (s *session) handOn(ctx context.Context, j *liveJob, solution mining.Solution, worker string) (isShare bool, e *stratumError) {
+// handOn gives a solution to the source and waits for what it was and for the
+// verdict on the share, in the miner's terms.
+func (s *session) handOn(ctx context.Context, j *liveJob, solution mining.Solution, worker string) (outcome mining.Outcome, e *stratumError) {
 	solution.Worker = worker
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()
@@ -180,7 +184,7 @@ func (s *session) handOn(ctx context.Context, j *liveJob, solution mining.Soluti
 		s.log.Debugf("Share %v of %s: %v", outcome.Hash, worker, err)
 		e = refusal(err)
 	}
-	return outcome.Share, e
+	return outcome, e
 }
 
 // solution puts a submission together with what the job fixes, within the

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/p2poold/p2poold/blockchain"
 )
 
 func TestSubmit(t *testing.T) {
@@ -101,8 +103,8 @@ func TestSharesReachTheSource(t *testing.T) {
 	})
 }
 
-// A job of an older Bitcoin tip is stale for the miner, but its solution may
-// still be of use.
+// A solution for a job of an older Bitcoin tip counts if the sharechain took it
+// or if it is a block; it is stale otherwise.
 func TestStaleTip(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHarness(t, newFakeWork(0, easy), nil)
@@ -110,20 +112,79 @@ func TestStaleTip(t *testing.T) {
 		c := h.connect()
 		old := c.login("rig")
 		h.source.set(newFakeWork(0, easy), "")
-		same := c.job()
-		same.extranonce1 = old.extranonce1
+		c.job()
 
 		// A job of the same Bitcoin tip is as good as the newest.
 		nonce := old.solve(t, easy, 0, true)
 		c.send(old.submitLine("rig", nonce))
 		c.want(accepted)
-
 		h.source.set(newFakeWork(1, easy), "")
 		c.job()
-		c.send(old.submitLine("rig", old.solve(t, easy, nonce+1, true)))
+
+		undecided := &blockchain.UndecidedError{Kind: blockchain.ErrMissingParent}
+		for i, test := range []struct {
+			name    string
+			verdict error
+			block   bool
+			want    string
+		}{
+			{"share", nil, false, accepted},
+			{"block and share", nil, true, accepted},
+			{"block whose share is refused", errFake, true, accepted},
+			{"refused", errFake, false, rejectedWith("21", "stale-prevblk")},
+			{"held", undecided, false, rejectedWith("21", "stale-prevblk")},
+		} {
+			before, rate := h.server.Workers()[0], h.server.Hashrate()
+			h.source.judge(test.verdict, test.block)
+			nonce = old.solve(t, easy, nonce+1, true)
+			c.send(old.submitLine("rig", nonce))
+			if got := c.line(); got != test.want {
+				t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+			}
+			if n := len(h.source.submitted()); n != i+2 {
+				t.Errorf("%s: %d of %d solutions handed on", test.name, n, i+2)
+			}
+			after := h.server.Workers()[0]
+			counted := after.Accepted == before.Accepted+1 && after.Stale == before.Stale &&
+				after.Hashrate1m > before.Hashrate1m && h.server.Hashrate() > rate
+			if counted != (test.want == accepted) || (after.Shares > before.Shares) != (test.verdict == nil) {
+				t.Errorf("%s: statistics from %+v to %+v", test.name, before, after)
+			}
+		}
+	})
+}
+
+// What is no solution is stale as soon as the Bitcoin tip moves on.
+func TestStaleDeviceShare(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, 1e6), func(c *Config) {
+			c.StartDifficulty, c.MinDifficulty = easy, easiestDifficulty
+		})
+		defer h.stop()
+		c := h.connect()
+		old := c.login("rig")
+		h.source.set(newFakeWork(1, 1e6), "")
+		c.job()
+		c.send(old.submitLine("rig", old.solve(t, easy*1.01, 0, true)))
 		c.want(rejectedWith("21", "stale-prevblk"))
-		if n := len(h.source.submitted()); n != 2 {
-			t.Errorf("%d of 2 solutions handed on", n)
+		if info := h.server.Workers()[0]; info.Accepted != 0 || info.Stale != 1 {
+			t.Errorf("statistics %+v", info)
+		}
+	})
+}
+
+// A Bitcoin block whose share is refused is a success on the newest tip, too.
+func TestBlockWithoutShare(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, easy), nil)
+		defer h.stop()
+		c := h.connect()
+		j := c.login("rig")
+		h.source.judge(errFake, true)
+		c.send(j.submitLine("rig", j.solve(t, easy, 0, true)))
+		c.want(accepted)
+		if info := h.server.Workers()[0]; info.Accepted != 1 || info.Shares != 0 {
+			t.Errorf("statistics %+v", info)
 		}
 	})
 }

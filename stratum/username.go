@@ -24,9 +24,10 @@ const (
 
 // identity is what a username says: whom to pay and what to call the worker.
 type identity struct {
-	address string // as typed, without the worker; empty: the node's own
-	worker  string // may be empty
-	payee   []byte // output script
+	address    string  // as typed, without the worker; empty: the node's own
+	worker     string  // may be empty
+	payee      []byte  // output script
+	difficulty float64 // suggested behind the address; 0: none
 }
 
 // name is the key of the worker's statistics: address.worker, or either part.
@@ -46,31 +47,63 @@ type names struct {
 	defaultPayee []byte
 }
 
-// resolve reads "ADDRESS", "ADDRESS.worker", "ADDRESS_worker", ".worker" or a
-// plain worker name; the last two, "" and "x" mine for the node's own address,
-// and are refused where it has none.
+// Refusals of usernames that hold an address in a form that is not understood.
+var (
+	errAddressNotFirst = errors.New("put the address first: ADDRESS.worker")
+	errNotADifficulty  = errors.New("what follows + or / behind the address must be a difficulty; " +
+		"for a worker's name use ADDRESS.worker")
+)
+
+// resolve reads "ADDRESS", "ADDRESS.worker", "ADDRESS_worker",
+// "ADDRESS+difficulty", "ADDRESS/difficulty", ".worker" or a plain worker name,
+// with white space around; the last two, "" and "x" mine for the node's own
+// address, and are refused where it has none.
 // The error is a sentence for the miner's log.
 func (n *names) resolve(username string) (identity, error) {
 	if len(username) > maxUsername {
 		return identity{}, fmt.Errorf("username longer than %d bytes", maxUsername)
 	}
-	head, worker := username, ""
-	if i := strings.IndexAny(username, "._"); i >= 0 {
-		head, worker = username[:i], username[i+1:]
+	username = strings.TrimSpace(username)
+	head, rest, separator := username, "", byte('.')
+	if i := strings.IndexAny(username, "._+/"); i >= 0 {
+		head, rest, separator = username[:i], username[i+1:], username[i]
 	}
 	payee, err := n.payee(head)
 	if err != nil {
 		return identity{}, err
 	}
-	if payee != nil {
-		return identity{address: head, worker: printable(worker, maxWorkerName), payee: payee}, nil
+	if payee == nil {
+		return n.own(username)
+	}
+	id := identity{address: head, payee: payee}
+	if separator == '.' || separator == '_' {
+		id.worker = printable(rest, maxWorkerName)
+		return id, nil
+	}
+	// The original p2pool's syntax. Digit or point first: neither a sign, nor
+	// "Inf", nor quotes.
+	var ok bool
+	if id.difficulty, ok = parseDifficulty([]byte(rest)); !ok || strings.IndexByte("0123456789.", rest[0]) < 0 {
+		return identity{}, errNotADifficulty
+	}
+	return id, nil
+}
+
+// own is the identity of a username that does not begin with an address: it
+// mines for the node. Who typed an address anywhere did not want that.
+func (n *names) own(username string) (identity, error) {
+	for piece := range strings.FieldsFuncSeq(username, func(r rune) bool { return !isAlphanumeric(r) }) {
+		if looksLikeAddress(piece) || n.otherNetwork(piece) != "" {
+			return identity{}, errAddressNotFirst
+		}
 	}
 	if n.defaultPayee == nil {
 		return identity{}, errors.New("this node has no payout address of its own: " +
 			"use your Bitcoin address as the user name, with .worker behind it if you like")
 	}
-	if head != "" {
-		worker = username // a plain name may have dots of its own
+	worker := username // a plain name may have dots of its own
+	if username != "" && (username[0] == '.' || username[0] == '_') {
+		worker = username[1:]
 	}
 	if strings.EqualFold(worker, "x") {
 		worker = ""
@@ -123,26 +156,25 @@ func (n *names) otherNetwork(s string) string {
 }
 
 // looksLikeAddress tells a mistyped address, or another coin's, from the name
-// of a worker: it has a bech32 prefix, or is a long run of letters and digits.
+// of a worker: it consists of letters and digits and has a bech32 prefix, or is
+// a long run of both.
 func looksLikeAddress(s string) bool {
+	if strings.ContainsFunc(s, func(r rune) bool { return !isAlphanumeric(r) }) {
+		return false
+	}
 	lower := strings.ToLower(s)
 	for _, hrp := range []string{"bc1", "tb1", "bcrt1", "sb1"} {
 		if strings.HasPrefix(lower, hrp) && len(s) > len(hrp)+6 {
 			return true
 		}
 	}
-	letters, digits := 0, 0
-	for _, c := range []byte(lower) {
-		switch {
-		case c >= '0' && c <= '9':
-			digits++
-		case c >= 'a' && c <= 'z':
-			letters++
-		default:
-			return false
-		}
-	}
-	return len(s) >= minBase58 && digits > 0 && letters > 0
+	const digits, letters = "0123456789", "abcdefghijklmnopqrstuvwxyz"
+	return len(s) >= minBase58 && strings.ContainsAny(lower, digits) && strings.ContainsAny(lower, letters)
+}
+
+// isAlphanumeric reports whether r may be part of an address.
+func isAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
 // printable makes a client's text fit for logs, tables and JSON: printable

@@ -61,7 +61,8 @@ func TestResolveNames(t *testing.T) {
 	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
 	for username, name := range map[string]string{
 		"": "", "x": "", "X": "", "rig1": "rig1", ".rig1": "rig1", "_rig1": "rig1", "garage.rig_1": "garage.rig_1",
-		"antminer": "antminer", "bc1": "bc1", "ünï\n": "?n??",
+		"antminer": "antminer", "bc1": "bc1", "ünï\n": "?n?",
+		"/512": "/512", "garage/rig_1": "garage/rig_1", " rig1\t": "rig1", " ": "", "rig1+512": "rig1+512",
 		"a-name-that-is-as-long-as-an-address-2": "a-name-that-is-as-long-as-an-address-2",
 	} {
 		id, err := n.resolve(username)
@@ -91,8 +92,62 @@ func TestResolveRefuses(t *testing.T) {
 	}
 }
 
+// TestResolveNeverPaysTheNodeByMistake: a username that holds an address pays
+// that address or is refused; with a default payee set, nothing else shows the
+// miner that he works for somebody else.
+func TestResolveNeverPaysTheNodeByMistake(t *testing.T) {
+	const refused = -1
+	const first, number = "put the address first: ADDRESS.worker", "must be a difficulty"
+	tests := []struct {
+		format     string  // A is the address
+		difficulty float64 // suggested; refused: see text
+		text       string
+	}{
+		{"A/1024", 1024, ""}, {"A+512", 512, ""}, {"A+0.5", 0.5, ""}, {"A/1e3", 1000, ""},
+		{"A ", 0, ""}, {" A", 0, ""}, {"\tA", 0, ""}, {"A\r\n", 0, ""}, {" A+512 ", 512, ""},
+		{"A+", refused, number}, {"A/", refused, number}, {"A+0", refused, number}, {"A/-1", refused, number},
+		{"A++5", refused, number}, {"A/rig1", refused, number}, {"A+512.rig", refused, number},
+		{"A+512/1024", refused, number}, {"A+NaN", refused, number}, {"A/Inf", refused, number},
+		{`A/"5"`, refused, number}, {"A+1e99", refused, number},
+		{"A-rig1", refused, first}, {"A:rig1", refused, first}, {"A@host", refused, first}, {"A,x", refused, first},
+		{"A .rig1", refused, first}, {"A\x00", refused, first}, {"bitcoin:A", refused, first}, {"~A", refused, first},
+		{"\u200bA", refused, first}, {"A\u200b", refused, first}, {"\u200bA.rig1", refused, first}, {"\xffA", refused, first},
+		{"rig1.A", refused, first}, {"rig1_A", refused, first}, {".A", refused, first}, {"+A", refused, first},
+		{"/A", refused, first}, {"rig1/A", refused, first}, {"512+A", refused, first}, {"x.A.rig1", refused, first},
+	}
+	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	for _, addr := range regtestAddresses(t) {
+		script, err := txscript.PayToAddrScript(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := addr.EncodeAddress()
+		for _, test := range tests {
+			username := strings.Replace(test.format, "A", text, 1)
+			id, err := n.resolve(username)
+			switch {
+			case test.difficulty == refused:
+				if err == nil || !strings.Contains(err.Error(), test.text) {
+					t.Errorf("%q: pays %x, error %v", username, id.payee, err)
+				}
+			case err != nil || !bytes.Equal(id.payee, script) || id.name() != text || id.difficulty != test.difficulty:
+				t.Errorf("%q: %+v, %v", username, id, err)
+			}
+		}
+	}
+	// Another network's, and one with a typing error, behind a worker's name.
+	for _, username := range []string{
+		"rig1.bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "rig1-1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb",
+	} {
+		if id, err := n.resolve(username); err == nil || !strings.Contains(err.Error(), first) {
+			t.Errorf("%q: pays %x, error %v", username, id.payee, err)
+		}
+	}
+}
+
 func FuzzResolve(f *testing.F) {
-	for _, s := range []string{"", "x", ".a", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"} {
+	for _, s := range []string{"", "x", ".a", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+		" bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080+512", "rig_bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"} {
 		f.Add(s)
 	}
 	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}

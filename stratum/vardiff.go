@@ -13,9 +13,11 @@ const submitsPerMinute = 18
 // How vardiff decides. Submissions arrive as a Poisson process: when n were
 // counted, the hashrate behind them is known to a standard error of 1/√n.
 const (
-	// vardiffSigma is the deviation, in standard errors, that is not chance. A
-	// device that finds nothing is lowered when 9 = 3² were expected, after 30 s.
-	vardiffSigma = 3
+	// vardiffSigma is the deviation, in standard errors, that is not chance, though
+	// looked for every second: at a constant hashrate one window in 30 exceeds 3,
+	// one in 300 exceeds 4. A device that finds nothing is lowered when more than
+	// 16 = 4² were expected, after 54 s.
+	vardiffSigma = 4
 	// vardiffMinShares is the least number to trust an estimate from.
 	vardiffMinShares = 12
 	// vardiffMinTime keeps a burst that queued up on the way from looking like a

@@ -61,6 +61,25 @@ func TestVardiffConverges(t *testing.T) {
 	}
 }
 
+// TestVardiffIgnoresChance: at a constant hashrate and the right difficulty
+// hardly any window is cut short by what is mere chance.
+func TestVardiffIgnoresChance(t *testing.T) {
+	const windows, tolerated = 3000, 30 // 1 %
+	const diff = 1024
+	const hashrate = diff * hashesPerDifficulty * submitsPerMinute / 60
+	rng := rand.New(rand.NewPCG(5, 6))
+	needless := 0
+	for range windows {
+		v := newVardiff(diff, 1)
+		if _, changes := simulate(&v, rng, hashrate, math.Inf(1), vardiffWindow); changes > 0 {
+			needless++
+		}
+	}
+	if needless > tolerated {
+		t.Errorf("%d of %d windows with a needless change", needless, windows)
+	}
+}
+
 // A share difficulty far below what the device could do leaves the wanted
 // difficulty right, so that the device is not flooded once the cap rises.
 func TestVardiffUnderACap(t *testing.T) {

@@ -1,0 +1,54 @@
+package stratum
+
+import (
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/mining"
+)
+
+// TestJobsRetire: jobs of the newest Bitcoin block live 10 minutes, others 2
+// from when they became stale, wherever they lie in the table; the newest stays.
+func TestJobsRetire(t *testing.T) {
+	a, b := &mining.Job{PrevBlock: chainhash.Hash{1}}, &mining.Job{PrevBlock: chainhash.Hash{2}}
+	start := time.Unix(1e9, 0)
+	var table jobTable
+	add := func(id uint64, job *mining.Job, at time.Duration) {
+		table.add(&liveJob{id: id, job: job, created: start.Add(at)})
+		if !table.remember(table.newest(), &chainhash.Hash{byte(id)}) {
+			t.Fatal("job is full")
+		}
+	}
+	check := func(at time.Duration, want ...uint64) {
+		t.Helper()
+		table.retire(start.Add(at))
+		var got []uint64
+		for _, j := range table.jobs {
+			got = append(got, j.id)
+		}
+		if len(got) != len(want) || len(table.seen) != len(want) {
+			t.Fatalf("after %v: jobs %v with %d submissions, want %v", at, got, len(table.seen), want)
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("after %v: jobs %v, want %v", at, got, want)
+			}
+		}
+	}
+	// The tip goes from a to b and, in a reorganization, back.
+	add(1, a, 0)
+	add(2, a, 3*time.Minute)
+	check(3*time.Minute, 1, 2)
+	add(3, b, 4*time.Minute)
+	check(5*time.Minute, 1, 2, 3)
+	add(4, a, 5*time.Minute)
+	check(5*time.Minute+staleJobAge, 1, 2, 3, 4)
+	check(5*time.Minute+staleJobAge+time.Second, 1, 2, 4)
+	check(maxJobAge+time.Second, 2, 4)
+	add(5, b, 11*time.Minute)
+	check(11*time.Minute+staleJobAge, 2, 4, 5)
+	check(11*time.Minute+staleJobAge+time.Second, 5)
+	check(time.Hour, 5)
+}
