@@ -3,6 +3,7 @@ package mining
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -256,4 +257,13 @@ func meets(target1, not *uint256.Uint256) func(*chainhash.Hash) bool {
 	return func(h *chainhash.Hash) bool {
 		return (target1 == nil || target.HashMeets(h, target1)) && (not == nil || !target.HashMeets(h, not))
 	}
+}
+
+// tryJob returns a job or why there is none, be it that there is no work.
+func (f *fixture) tryJob(payee []byte, class share.Class) (*Job, error) {
+	w := f.Work()
+	if w == nil {
+		return nil, errors.New(f.Reason())
+	}
+	return w.Job(payee, class)
 }

@@ -54,7 +54,7 @@ type Config struct {
 }
 
 // Generator makes Work. Its lock is never held while anything else is called
-// but Chain.Tip.
+// but Chain.Tip and Chain.Payouts.
 type Generator struct {
 	cfg Config
 
@@ -67,6 +67,8 @@ type Generator struct {
 	watchers map[chan struct{}]struct{}
 
 	submitting sync.WaitGroup
+	submitCtx  context.Context
+	giveUp     context.CancelFunc
 }
 
 // NewGenerator returns a Generator without work: it waits for a template.
@@ -80,11 +82,13 @@ func NewGenerator(cfg Config) (*Generator, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Generator{
+	g := &Generator{
 		cfg:      cfg,
 		reason:   waitingForTemplate,
 		watchers: make(map[chan struct{}]struct{}),
-	}, nil
+	}
+	g.submitCtx, g.giveUp = context.WithCancel(context.Background())
+	return g, nil
 }
 
 // Work returns the newest work, or nil while there is none.
@@ -210,12 +214,26 @@ func (g *Generator) build() (*Work, error) {
 		}
 		return nil, fmt.Errorf("no template from the Bitcoin node since %s", t.Received.UTC().Format(time.TimeOnly))
 	}
-	return newWork(&g.cfg, t, g.cfg.Chain.Tip(), g.work)
+	work, err := newWork(&g.cfg, t, g.cfg.Chain.Tip(), g.work)
+	if err != nil {
+		return nil, err
+	}
+	// What no device could mine is no work.
+	return work, work.check()
 }
 
 func (g *Generator) tooOld(t *Template) bool {
 	return g.cfg.Now().Sub(t.Received) > maxTemplateAge
 }
 
-// Wait blocks until no submission to the Bitcoin node is under way.
-func (g *Generator) Wait() { g.submitting.Wait() }
+// shutdownGrace is how long the end of the program waits for a block that the
+// Bitcoin node has not taken yet.
+const shutdownGrace = time.Minute
+
+// Wait blocks until no submission to the Bitcoin node is under way. It gives up
+// those that take longer than a minute.
+func (g *Generator) Wait() {
+	timer := time.AfterFunc(shutdownGrace, g.giveUp)
+	defer timer.Stop()
+	g.submitting.Wait()
+}

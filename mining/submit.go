@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	// submitTimeout bounds one submission of a block to the node. A full block
-	// takes a slow node some seconds to validate.
-	submitTimeout = time.Minute
+	// submitTimeout bounds the submission of a block, with all its repetitions: a
+	// node that restarts may take minutes, and after ten another block has most
+	// likely been found.
+	submitTimeout = 10 * time.Minute
 	// blockHeadStart is how long the share of a block waits for the node's answer
 	// to the block before it is accepted and relayed. The block comes first; but
 	// a node that hangs must not cost the share.
@@ -42,11 +43,11 @@ type Outcome struct {
 // block goes to the node before anything else is done; its fate does not depend
 // on ctx, nor on what becomes of the share. The error is the verdict on the
 // share, nil if it was accepted or if the solution was a block only.
-func (g *Generator) Submit(ctx context.Context, j *Job, s Solution) (Outcome, error) {
+func (g *Generator) Submit(_ context.Context, j *Job, s Solution) (Outcome, error) {
 	sh := j.share(s)
 	out := Outcome{Hash: sh.ID()}
 	if out.Block = target.HashMeets(&out.Hash, &j.BlockTarget); out.Block {
-		g.submitBlock(ctx, out.Hash, j, s)
+		g.submitBlock(out.Hash, j, s)
 	}
 	if !target.HashMeets(&out.Hash, &j.ShareTarget) {
 		return out, nil
@@ -64,12 +65,12 @@ func (g *Generator) Submit(ctx context.Context, j *Job, s Solution) (Outcome, er
 }
 
 // submitBlock sends the block on its way and gives it a head start.
-func (g *Generator) submitBlock(ctx context.Context, hash chainhash.Hash, j *Job, s Solution) {
+func (g *Generator) submitBlock(hash chainhash.Hash, j *Job, s Solution) {
 	block := j.block(s)
 	answered := make(chan struct{})
 	g.submitting.Go(func() {
 		defer close(answered)
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
+		ctx, cancel := context.WithTimeout(g.submitCtx, submitTimeout)
 		defer cancel()
 		if err := g.cfg.Node.SubmitBlock(ctx, block); err != nil {
 			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, j.BitcoinHeight, s.Worker, err)

@@ -99,12 +99,34 @@ func TestHangingNode(t *testing.T) {
 		if len(f.node.submitted()) != 1 {
 			t.Error("the block was not submitted first")
 		}
-		f.Wait()
-		if d := time.Since(start); d != submitTimeout {
-			t.Errorf("given up after %v, want %v", d, submitTimeout)
+		time.Sleep(submitTimeout - blockHeadStart - time.Second)
+		if got := e.all(); !slices.Equal(got, []string{"share"}) {
+			t.Errorf("before the time-out: %v", got)
 		}
+		time.Sleep(2 * time.Second)
+		f.Wait()
 		if got := e.all(); !slices.Equal(got, []string{"share", "given up"}) {
 			t.Errorf("order %v", got)
+		}
+	})
+}
+
+// TestShutdownWithHangingNode: the end of the program waits a minute for a block.
+func TestShutdownWithHangingNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.node.submit = func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		j, s := f.blockSolution()
+		if _, err := f.Submit(t.Context(), j, s); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		f.Wait()
+		if d := time.Since(start); d != shutdownGrace {
+			t.Errorf("waited %v", d)
 		}
 	})
 }

@@ -27,9 +27,6 @@ const (
 	// rollTime is how far, in seconds, a device may move a header's time beyond
 	// its job's: within the two hours Bitcoin allows, with room for clocks.
 	rollTime = 7000
-	// rollTimeMinDifficulty replaces it where Bitcoin's required bits depend on
-	// the header's time (testnet4's 20-minute rule).
-	rollTimeMinDifficulty = 60
 )
 
 // Work is one Bitcoin template joined to one share tip. It is immutable and safe
@@ -83,8 +80,9 @@ func newWork(cfg *Config, t *Template, tip *blockchain.Tip, previous *Work) (*Wo
 	}
 	w.minTime = t.MinTime
 	w.maxTime = w.jobTime() + rollTime
-	if p := cfg.Params.Bitcoin; p.ReduceMinDifficulty && !p.PoWNoRetargeting {
-		w.maxTime = w.jobTime() + rollTimeMinDifficulty
+	if p := cfg.Params.Bitcoin; p.ReduceMinDifficulty && !p.PoWNoRetargeting && t.Bits != p.PowLimitBits {
+		// Testnet4's 20-minute rule: a later time may demand other bits.
+		w.maxTime = w.jobTime()
 	}
 	if previous != nil && previous.template == t {
 		w.branch, w.data.WitnessCommitment = previous.branch, previous.data.WitnessCommitment
@@ -125,6 +123,19 @@ func (w *Work) classPayouts(class share.Class) *classPayouts {
 	return c
 }
 
+// check returns why even the smallest class has no job.
+func (w *Work) check() error {
+	c := w.payouts[share.Class12]()
+	if c.err == nil && !c.fits {
+		return errNoRoom(share.Class12)
+	}
+	return c.err
+}
+
+func errNoRoom(class share.Class) error {
+	return fmt.Errorf("the template leaves no room for a coinbase of %d outputs: raise -blockreservedweight of the Bitcoin node", class.Outputs())
+}
+
 // Job returns the job that pays payee, an output script of a standard form, with
 // a coinbase of at most the class: where the template leaves no room for that
 // many outputs, the largest class that fits is taken.
@@ -144,7 +155,7 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 		return nil, payouts.err
 	}
 	if !payouts.fits {
-		return nil, fmt.Errorf("the template leaves no room for a coinbase of %d outputs: raise -blockreservedweight of the Bitcoin node", class.Outputs())
+		return nil, errNoRoom(class)
 	}
 	data := w.data
 	data.Payee, data.Class = slices.Clone(payee), class

@@ -34,9 +34,9 @@ func (e *RejectedError) Is(target error) bool { return target == error(ErrReject
 // part of the best chain is another question. It returns a [*RejectedError] if the block
 // is invalid.
 //
-// As long as the node can't be reached, is starting, busy or refuses our password, it
-// tries again until ctx ends, for a block is worth everything; ctx should therefore have
-// a deadline. Any other error is returned at once.
+// As long as the node gives no verdict, because it can't be reached, is starting, busy,
+// refuses our password or answers nonsense, it tries again until ctx ends, for a block is
+// worth everything; ctx should therefore have a deadline.
 func (c *Client) SubmitBlock(ctx context.Context, raw []byte) error {
 	if len(raw) > mining.DefaultWeightLimit {
 		return &RejectedError{Reason: fmt.Sprintf("%d bytes are more than a block may have", len(raw))}
@@ -45,9 +45,12 @@ func (c *Client) SubmitBlock(ctx context.Context, raw []byte) error {
 	backoff := c.timing.backoffMin
 	for try := 1; ; try++ {
 		reply, err := c.call(ctx, c.lanes.submit, "submitblock", block)
+		if err == nil {
+			err = c.submitResult(reply)
+		}
 		switch {
-		case err == nil:
-			return c.submitResult(reply)
+		case err == nil, errors.Is(err, ErrRejected):
+			return err
 		case rpcCode(err) == btcjson.ErrRPCDeserialization, rpcCode(err) == btcjson.ErrRPCVerify:
 			e, _ := errors.AsType[*btcjson.RPCError](err)
 			return &RejectedError{Reason: clip(e.Message)}
@@ -66,13 +69,15 @@ func (c *Client) SubmitBlock(ctx context.Context, raw []byte) error {
 	}
 }
 
-// worthRetry tells whether a node that answered so may take the block later.
+// worthRetry tells whether a node that answered so may take the block later:
+// always, unless the fault is on our side for good. A proxy's error page or an
+// internal error of the node says nothing about the block.
 func worthRetry(err error) bool {
 	switch kindOf(err) {
-	case ErrUnreachable, ErrTimeout, ErrStarting, ErrAuth, ErrCookie:
-		return true
+	case ErrWrongNetwork, ErrTooOld, ErrUnknownRule:
+		return false
 	}
-	return false
+	return true
 }
 
 // submitResult reads the node's verdict on a block.

@@ -68,11 +68,26 @@ func TestSubmitVerdicts(t *testing.T) {
 
 	wantRejected(t, c.SubmitBlock(t.Context(), make([]byte, mining.DefaultWeightLimit+1)),
 		"4000001 bytes are more than a block may have")
-	f.SetFaults(bitcoindtest.Faults{Raw: map[string]string{"submitblock": `{"result":7}`}})
-	wantError(t, c.SubmitBlock(t.Context(), []byte{1}), ErrBadReply)
-	f.SetFaults(bitcoindtest.Faults{Errors: map[string]*btcjson.RPCError{
-		"submitblock": btcjson.NewRPCError(btcjson.ErrRPCMisc, "odd")}})
-	wantError(t, c.SubmitBlock(t.Context(), []byte{1}), ErrRPC, "odd")
+}
+
+// TestSubmitGoesOnWithoutVerdict: an answer that says nothing about the block is no
+// reason to drop it. The error tells of it when the time is up.
+func TestSubmitGoesOnWithoutVerdict(t *testing.T) {
+	for name, faults := range map[string]bitcoindtest.Faults{
+		"nonsense":       {Raw: map[string]string{"submitblock": `{"result":7}`}},
+		"internal error": {Errors: map[string]*btcjson.RPCError{"submitblock": btcjson.NewRPCError(btcjson.ErrRPCMisc, "odd")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+			c := newClient(t, Config{URL: f.URL()})
+			f.SetFaults(faults)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if err := c.SubmitBlock(ctx, []byte{1}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("gave up with %v", err)
+			}
+		})
+	}
 }
 
 // TestSubmitOutlivesOutage checks that a block found while the node is away reaches it
