@@ -138,9 +138,12 @@ func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
 // verify has the chain judge shares, one after the other, while their sender
 // stays.
 func (s *Server) verify(p *peer.Peer, v *netsync.Verify) {
-	for _, sh := range v.Shares {
+	for i, sh := range v.Shares {
 		select {
 		case <-p.Done():
+			s.publish(s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
+				return m.Unverified(now, v.Shares[i:])
+			}))
 			return
 		default:
 		}
@@ -153,7 +156,16 @@ func (s *Server) verifyOne(from netsync.PeerID, sh *share.Share) {
 	if err != nil {
 		s.cfg.Log.Tracef("Share %v of peer %d: %v", sh.ID(), from, err)
 	}
-	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
+	s.publish(s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
 		return m.Verdict(now, from, sh, err)
-	})
+	}))
+}
+
+// publish carries out the Publish actions that follow from a verdict.
+func (s *Server) publish(work []netsync.Action) {
+	for _, a := range work {
+		if a, ok := a.(*netsync.Publish); ok {
+			s.Announce(a.ID)
+		}
+	}
 }

@@ -91,7 +91,7 @@ func (s *Server) ConnectedCount() int {
 func (s *Server) Progress() netsync.Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.manager.Progress()
+	return s.manager.Progress(time.Now())
 }
 
 // Stats returns the counters of sync and relay.

@@ -143,9 +143,9 @@ func (s *Server) step(event func(*netsync.Manager, time.Time) []netsync.Action) 
 // for every share the chain accepts: the others are passed over.
 func (s *Server) Announce(id chainhash.Hash) {
 	s.mu.Lock()
-	judged := s.manager.Judged(id)
+	passed := s.manager.Passed(id)
 	s.mu.Unlock()
-	if judged {
+	if passed {
 		return // before reading from disk what a sync brings
 	}
 	raw, err := s.cfg.Chain.Share(id)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"github.com/p2poold/p2poold/p2p/netsync"
 )
 
 const (
@@ -11,6 +13,14 @@ const (
 	// first of them before it mines on its own chain: three times the backoff
 	// after a failed dial and a handshake at 30 % packet loss.
 	firstPeerWait = 15 * time.Second
+	// firstSyncWait is how long after its start a node that has peers waits for
+	// the end of its first sync: a session without an accepted share ends after as
+	// much (netsync.SessionTimeout). A sync that takes longer holds work because
+	// it is proven.
+	firstSyncWait = time.Minute
+	// syncSlack is how many shares a node may be behind and still give work: what
+	// is in flight between nodes at any moment. Its shares become uncles at worst.
+	syncSlack = 3
 )
 
 // runSupervisor keeps looking whether there may be work.
@@ -29,23 +39,23 @@ func (n *node) runSupervisor(ctx context.Context) error {
 
 // supervise stops work while it would be wasted.
 func (n *node) supervise() {
-	n.generator.Hold(n.holdReason())
+	named := len(n.cfg.P2P.Connect) + len(n.cfg.P2P.AddNode)
+	n.generator.Hold(holdReason(n.peers.Progress(), named > 0, time.Since(n.startup)))
 	n.generator.Tick()
 }
 
-// holdReason says why miners must get no work, "" if they may.
-func (n *node) holdReason() string {
-	progress := n.peers.Progress()
-	named := len(n.cfg.P2P.Connect) + len(n.cfg.P2P.AddNode)
+// holdReason says why miners must get no work, "" if they may. named tells
+// whether the configuration names other nodes, up is the time since the start.
+//
+// What peers claim to have holds no work, or one of them could stop all mining.
+// Only shares that come in do, and for firstSyncWait the chance that they will.
+func holdReason(p netsync.Progress, named bool, up time.Duration) string {
 	switch {
-	case progress.Syncing && progress.BestHeight > progress.Height+syncSlack:
+	case p.Proven && uint64(p.Offered) > uint64(p.Height)+syncSlack,
+		p.Peers > 0 && !p.Attempted && up < firstSyncWait:
 		return "the node is catching up with the sharechain"
-	case progress.Peers == 0 && named > 0 && time.Since(n.startup) < firstPeerWait:
+	case p.Peers == 0 && named && up < firstPeerWait:
 		return "the node waits for its first peer"
 	}
 	return ""
 }
-
-// syncSlack is how many shares a node may be behind and still give work: what is
-// in flight between nodes at any moment. Its shares become uncles at worst.
-const syncSlack = 3

@@ -1,6 +1,8 @@
 package netsync
 
 import (
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 )
@@ -9,7 +11,8 @@ import (
 // breaks ties.
 type PeerID uint64
 
-// Action is something the driver must do: *Send, *Disconnect, *Verify or *Serve.
+// Action is something the driver must do: *Send, *Disconnect, *Verify, *Serve or
+// *Publish.
 type Action interface{ action() }
 
 // Send asks to send a message. The same message may go to several peers and
@@ -29,7 +32,8 @@ type Disconnect struct {
 }
 
 // Verify asks for Chain.Accept of each share, in order, and for Verdict with
-// each result.
+// each result. Shares that won't be judged, as the peer has gone, go to
+// Unverified.
 type Verify struct {
 	From   PeerID
 	Shares []*share.Share
@@ -42,7 +46,12 @@ type Serve struct {
 	Request message.Message
 }
 
+// Publish asks to call Announce with a share of the chain: it became valid while
+// the verdict on a copy of it was awaited.
+type Publish struct{ ID chainhash.Hash }
+
 func (*Send) action()       {}
 func (*Disconnect) action() {}
 func (*Verify) action()     {}
 func (*Serve) action()      {}
+func (*Publish) action()    {}

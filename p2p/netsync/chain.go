@@ -16,7 +16,10 @@ type Chain interface {
 	// tip: zeros if the chain is empty.
 	Tip() (id chainhash.Hash, height uint32, work uint256.Uint256)
 
-	// Have reports whether the share is known as valid or held as an orphan.
+	// Have reports whether the share is known as valid. A share held as an orphan
+	// doesn't count, on purpose: its id says nothing of its body until that was
+	// judged, so what is held may be a forgery and the share must still be asked
+	// for.
 	Have(id chainhash.Hash) bool
 
 	// Locator returns ids of the best chain, the tip first, exponentially

@@ -22,6 +22,16 @@ const (
 	// is asked for news, three share intervals on mainnet, and the pause after a
 	// session that brought nothing.
 	StaleInterval = 30 * time.Second
+	// SessionTimeout is how long a session may go without an accepted share: twice
+	// what a batch takes at 4 kB/s, the slowest link that can sync.
+	SessionTimeout = time.Minute
+	// ClaimBackoff is how long no session is opened with an inbound peer whose
+	// session brought nothing that could be judged. Such sessions then get at most
+	// SessionTimeout in eleven minutes from each.
+	ClaimBackoff = 10 * time.Minute
+	// ProvenInterval is how recent the accepted shares must be that prove a sync:
+	// one share interval on mainnet.
+	ProvenInterval = 10 * time.Second
 )
 
 // Limits. With MaxPeers peers at all of their limits the Manager's maps hold
@@ -70,15 +80,25 @@ const (
 	// longest retained chain of 138,240 shares has.
 	maxKnownRounds = 80
 
-	// maxJudged is the number of ids remembered as judged: those of several
-	// messages at their longest, so that the report of an acceptance may be late.
+	// provenShares is the number of shares accepted within ProvenInterval that
+	// prove a sync: twenty times what the pool mines in that time. Fewer could be
+	// new shares, which a peer without any more of them can pass on to look busy.
+	provenShares = 20
+	// minSessionShares is what a session must bring in each SessionTimeout while
+	// another peer promises more too: ten times what the pool mines, half a batch.
+	minSessionShares = MaxBatch / 2
+
+	// maxJudged is the number of ids remembered as announced, as awaiting their
+	// verdict, and of those as valid already: those of several messages at their
+	// longest, so that the report of an acceptance may be late.
 	maxJudged = 4 * message.MaxShares
 	// maxFruitless bounds the pause after sessions that brought nothing usable:
 	// 30 s × 2⁴ = 8 minutes.
 	maxFruitless = 4
 
-	// maxAnswerShares bounds the shares of one answer before they are read; the
-	// answer is cut at message.MaxSharesPayload bytes all the same.
+	// maxAnswerShares bounds the shares of one answer before they are read, and the
+	// ancestors looked at to find them; the answer is cut at
+	// message.MaxSharesPayload bytes all the same.
 	maxAnswerShares = 2000
 	// answerChunk is the size, in bytes, at which an answer is cut into messages:
 	// small enough for new shares to slip in between.

@@ -16,8 +16,9 @@ import (
 // checkLimits verifies the Manager's limits and its books.
 func checkLimits(t testing.TB, m *Manager) {
 	t.Helper()
-	if len(m.wants) > MaxWants || len(m.peers) > MaxPeers || len(m.judged.set) > maxJudged {
-		t.Fatalf("%d wants, %d peers, %d judged", len(m.wants), len(m.peers), len(m.judged.set))
+	if len(m.wants) > MaxWants || len(m.peers) > MaxPeers || len(m.announced.set)+len(m.awaited.set)+len(m.released.set) > 3*maxJudged {
+		t.Fatalf("%d wants, %d peers, %d announced, %d awaited, %d released", len(m.wants), len(m.peers),
+			len(m.announced.set), len(m.awaited.set), len(m.released.set))
 	}
 	wants, syncs := make(map[*peerState]int), make(map[*peerState]int)
 	for id, w := range m.wants {
@@ -143,6 +144,8 @@ func fuzzActions(t *testing.T, m *Manager, now time.Time, actions []Action) (log
 				t.Fatal(err)
 			}
 			log = append(append(log, byte(a.To)), frame...)
+		case *Publish:
+			log = append(log, a.ID[:]...)
 		case *Disconnect:
 			log = append(log, "disconnect"...)
 		case *Verify:

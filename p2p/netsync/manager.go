@@ -29,11 +29,12 @@ type Manager struct {
 	wants map[chainhash.Hash]*want
 	seq   uint64 // of the latest want
 
-	// judged holds the shares that a Verify was asked for, less those that turned
-	// out undecided, and those announced.
-	judged *knownSet
+	announced *knownSet // shares that were announced or found valid by a Verdict
+	awaited   *knownSet // shares that a Verify was asked for, without a Verdict yet
+	released  *knownSet // those of them that Announce has named as valid already
 
 	session   *session  // nil: no sync under way
+	attempted bool      // a session has ended, or nobody had anything to fetch
 	lastValid time.Time // when a peer's share was last accepted, or a stale tip probed
 	probed    PeerID    // whom the last stale-tip probe asked
 	stats     Stats
@@ -72,7 +73,7 @@ type peerState struct {
 
 	chases    int       // requests for missing ancestors since its last valid share
 	stalls    int       // in a row
-	fruitless int       // sessions in a row that brought nothing though they promised
+	fruitless int       // back-offs in a row
 	retryAt   time.Time // no session before
 	gone      bool      // a Disconnect is out; ignore it
 }
@@ -80,11 +81,13 @@ type peerState struct {
 // New returns a Manager without peers.
 func New(cfg Config) *Manager {
 	return &Manager{
-		chain:  cfg.Chain,
-		mode:   cfg.Mode,
-		peers:  make(map[PeerID]*peerState),
-		wants:  make(map[chainhash.Hash]*want),
-		judged: newKnownSet(maxJudged),
+		chain:     cfg.Chain,
+		mode:      cfg.Mode,
+		peers:     make(map[PeerID]*peerState),
+		wants:     make(map[chainhash.Hash]*want),
+		announced: newKnownSet(maxJudged),
+		awaited:   newKnownSet(maxJudged),
+		released:  newKnownSet(maxJudged),
 	}
 }
 

@@ -66,6 +66,7 @@ func (m *Manager) receiveInv(p *peerState, msg *message.Inv) {
 		// A peer doesn't part a share from its uncles: up to that many ids less
 		// can be as many as fit.
 		s.full = len(msg.IDs) >= message.MaxInv-share.MaxUncles
+		s.offer(m.height(), p.syncWants)
 	}
 	m.flush(p)
 	m.advance()
@@ -85,8 +86,8 @@ func (m *Manager) receiveShares(p *peerState, msg *message.Shares) {
 		}
 		id := s.ID()
 		p.known.add(id)
-		m.judged.add(id)
-		m.settle(p, id)
+		m.awaited.add(id)
+		m.settle(p, id, true)
 		if w := m.wants[id]; w != nil && w.peer == p {
 			w.state = wantVerifying
 		}
@@ -99,7 +100,7 @@ func (m *Manager) receiveShares(p *peerState, msg *message.Shares) {
 // receiveNotFound asks others. Ids that were not asked for are ignored.
 func (m *Manager) receiveNotFound(p *peerState, msg *message.NotFound) {
 	for _, id := range msg.IDs {
-		if !m.settle(p, id) {
+		if !m.settle(p, id, false) {
 			continue
 		}
 		w := m.wants[id]

@@ -5,6 +5,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
@@ -14,8 +15,9 @@ import (
 // driver may announce every share the chain accepts.
 func (m *Manager) Announce(now time.Time, id chainhash.Hash, raw []byte) []Action {
 	m.begin(now)
-	if !m.judged.has(id) {
-		m.judged.add(id)
+	if !m.Passed(id) {
+		m.announced.add(id)
+		m.released.remove(id)
 		if w := m.wants[id]; w != nil {
 			m.forget(w)
 		}
@@ -25,9 +27,40 @@ func (m *Manager) Announce(now time.Time, id chainhash.Hash, raw []byte) []Actio
 	return m.end()
 }
 
-// Judged reports whether Announce would do nothing, as the share came by a Verify
-// or was announced already.
-func (m *Manager) Judged(id chainhash.Hash) bool { return m.judged.has(id) }
+// Passed reports whether Announce would do nothing for a share that the chain has
+// accepted, and may be called before it to save reading the share: it was
+// announced already, or came by a Verify. If the verdict of that is awaited it is
+// noted that the share is valid: the verdict may turn out to be on a copy, which
+// has no part in it, and then a Publish follows.
+func (m *Manager) Passed(id chainhash.Hash) bool {
+	switch {
+	case m.announced.has(id):
+		return true
+	case m.awaited.has(id) && !m.released.has(id):
+		m.released.add(id)
+		return true
+	}
+	return false
+}
+
+// unjudged notes that a Verify of a share didn't make it valid. If it is valid
+// all the same, nobody has been told.
+func (m *Manager) unjudged(id chainhash.Hash) {
+	m.awaited.remove(id)
+	if m.released.has(id) && !m.announced.has(id) {
+		m.out = append(m.out, &Publish{ID: id})
+	}
+}
+
+// Unverified takes those shares of a Verify action that the driver doesn't give
+// to Chain.Accept because their sender has gone.
+func (m *Manager) Unverified(now time.Time, shares []*share.Share) []Action {
+	m.begin(now)
+	for _, s := range shares {
+		m.unjudged(s.ID())
+	}
+	return m.end()
+}
 
 // relay tells every peer that doesn't know the share: the share itself on
 // low-latency links, its id on the others.

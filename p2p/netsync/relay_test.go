@@ -117,7 +117,7 @@ func TestLoss(t *testing.T) {
 	}
 	s.lose = nil
 	s.run(time.Second)
-	s.nodes[0].mine(3)
+	s.nodes[0].mine(10) // well ahead of the branches that the loss has left
 	took := s.runUntil(3*time.Minute, "one tip", s.oneTip)
 	t.Logf("one tip after %v; %+v", took, s.nodes[0].m.Stats())
 }

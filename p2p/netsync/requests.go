@@ -213,8 +213,9 @@ func (m *Manager) expectProgress(p *peerState) {
 }
 
 // settle notes that the peer answered for an id, and reports whether it had
-// been asked.
-func (m *Manager) settle(p *peerState, id chainhash.Hash) bool {
+// been asked. It is no progress if the peer doesn't have what it named in a
+// session itself: else it could go on like that for hours, an id at a time.
+func (m *Manager) settle(p *peerState, id chainhash.Hash, delivered bool) bool {
 	for i, r := range p.requests {
 		if _, ok := r.pending[id]; !ok {
 			continue
@@ -223,7 +224,9 @@ func (m *Manager) settle(p *peerState, id chainhash.Hash) bool {
 		if len(r.pending) == 0 {
 			p.requests = slices.Delete(p.requests, i, i+1)
 		}
-		p.progress, p.stalls = m.now, 0
+		if delivered || !r.sync {
+			p.progress, p.stalls = m.now, 0
+		}
 		return true
 	}
 	return false

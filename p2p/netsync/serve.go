@@ -54,12 +54,15 @@ func answerShares(c Chain, r *message.GetShares, send func(message.Message) bool
 func plan(c Chain, r *message.GetShares) []chainhash.Hash {
 	var list []chainhash.Hash
 	seen := make(map[chainhash.Hash]bool)
-	for i, id := range r.IDs {
-		if r.Parents > 0 && !seen[id] {
-			// Keep room for the ids themselves: those must get an answer.
-			room := max(maxAnswerShares-len(list)-len(r.IDs[i:]), 0)
-			ancestors := c.Ancestors(id, int(min(r.Parents, message.MaxParents)), r.Stops)
+	// Keep room for the ids themselves: those must get an answer. What is left is
+	// for ancestors, also those that several ids share: finding them is the work.
+	room := max(maxAnswerShares-len(r.IDs), 0)
+	for _, id := range r.IDs {
+		if room > 0 && r.Parents > 0 && !seen[id] {
+			generations := min(int(min(r.Parents, message.MaxParents)), room) // one share each at least
+			ancestors := c.Ancestors(id, generations, r.Stops)
 			ancestors = ancestors[:min(len(ancestors), room)] // the nearest
+			room -= len(ancestors)
 			for _, a := range slices.Backward(ancestors) {
 				if !seen[a] {
 					seen[a] = true

@@ -142,3 +142,35 @@ func TestAnswerLimits(t *testing.T) {
 		t.Errorf("%d messages after the peer has gone", calls-1)
 	}
 }
+
+// walkCounter counts the generations that a request makes the chain walk.
+type walkCounter struct {
+	fatChain
+	generations int
+}
+
+func (c *walkCounter) Ancestors(id chainhash.Hash, generations int, _ []chainhash.Hash) []chainhash.Hash {
+	c.generations += generations
+	list := make([]chainhash.Hash, generations)
+	for i := range list {
+		list[i] = chainhash.Hash{byte(i), 0, 1} // every id has the same
+	}
+	return list
+}
+
+// TestPlanWalk: a request doesn't make the chain walk further than an answer can
+// be long, even if all its ids have the same ancestors.
+func TestPlanWalk(t *testing.T) {
+	req := &message.GetShares{Parents: message.MaxParents}
+	for i := range message.MaxGetShares {
+		req.IDs = append(req.IDs, chainhash.Hash{byte(i), 0xff})
+	}
+	c := new(walkCounter)
+	list := plan(c, req)
+	if most := maxAnswerShares - len(req.IDs); c.generations > most || c.generations < most-message.MaxParents {
+		t.Errorf("%d generations, at most %d", c.generations, most)
+	}
+	if len(list) != len(req.IDs)+message.MaxParents {
+		t.Errorf("%d ids", len(list))
+	}
+}

@@ -3,8 +3,10 @@ package netsync
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/p2p/message"
 )
@@ -13,8 +15,17 @@ import (
 // shares. A round is through when its inv has come and none of its shares is
 // under way or being verified.
 type session struct {
-	peer  *peerState
-	total int // shares accepted in all rounds
+	peer *peerState
+	lead bool // begun because the peer promised something, not as a probe
+	more bool // begun because of shares far ahead
+
+	total     int                     // shares accepted in all rounds
+	undecided int                     // shares that something was missing for
+	offered   uint32                  // height that the named shares lead to
+	accepted  time.Time               // when a share was last accepted; at first, the start
+	recent    [provenShares]time.Time // of the latest acceptances; total is the next place
+	mark      time.Time               // start of the current SessionTimeout
+	markTotal int                     // total then
 
 	// Of this round:
 	fresh int  // ids of the inv that we didn't have
@@ -24,25 +35,58 @@ type session struct {
 	known int // rounds in a row whose inv was full of known ids
 }
 
-// startSession begins a sync with the peer that promises most, unless one is
-// under way or nobody promises more than we have.
+// accept counts a share that the chain accepted.
+func (s *session) accept(now time.Time) {
+	s.recent[s.total%provenShares] = now
+	s.accepted = now
+	s.valid++
+	s.total++
+}
+
+// proven reports whether the session brings more than new shares can be.
+func (s *session) proven(now time.Time) bool {
+	oldest := s.recent[s.total%provenShares]
+	return s.total >= provenShares && now.Sub(oldest) < ProvenInterval
+}
+
+// offer notes how far an inv leads: wants is what it left to be fetched. After a
+// full one there is more. Uncles make this too high by their number.
+func (s *session) offer(height uint32, wants int) {
+	if s.full {
+		wants += message.MaxInv
+	}
+	s.offered = max(s.offered, height+uint32(wants))
+}
+
+// startSession begins a sync with the best source, unless one is under way or
+// there is none.
 func (m *Manager) startSession() {
 	if m.session != nil {
 		return
 	}
+	if p := m.bestSource(nil); p != nil {
+		m.openSession(p, true)
+	} else if slices.ContainsFunc(m.order, func(p *peerState) bool { return !p.gone }) {
+		m.attempted = true
+	}
+}
+
+// bestSource returns the peer to sync from, other than one, or nil if nobody
+// promises more than we have.
+func (m *Manager) bestSource(other *peerState) *peerState {
 	_, _, work := m.chain.Tip()
 	var best *peerState
 	for _, p := range m.order {
-		if p.gone || m.now.Before(p.retryAt) || !p.more && !p.claim.Gt(&work) {
-			continue
-		}
-		if best == nil || p.betterSource(best) {
+		if p != other && !p.gone && p.promises(m.now, &work) && (best == nil || p.betterSource(best)) {
 			best = p
 		}
 	}
-	if best != nil {
-		m.openSession(best)
-	}
+	return best
+}
+
+// promises reports whether the peer may have more than so much work.
+func (p *peerState) promises(now time.Time, work *uint256.Uint256) bool {
+	return !now.Before(p.retryAt) && (p.more || p.claim.Gt(work))
 }
 
 // betterSource reports whether to sync from p rather than from q: the more
@@ -56,8 +100,10 @@ func (p *peerState) betterSource(q *peerState) bool {
 	) < 0
 }
 
-func (m *Manager) openSession(p *peerState) {
-	m.session = &session{peer: p}
+// openSession begins a sync with the peer. lead says whether it promised
+// something; otherwise it is a probe.
+func (m *Manager) openSession(p *peerState, lead bool) {
+	m.session = &session{peer: p, lead: lead, more: p.more, accepted: m.now, mark: m.now}
 	p.more = false
 	m.sendLocator(false)
 }
@@ -98,23 +144,56 @@ func (m *Manager) advance() {
 // finishSession ends a session that brings nothing more.
 func (m *Manager) finishSession() {
 	s, p := m.session, m.session.peer
-	m.session = nil
-	if s.fresh == 0 {
-		// It has shown what it has: a higher claim is not to be believed.
-		p.claim.SetUint64(0)
-		p.height = min(p.height, m.height())
+	_, _, work := m.chain.Tip()
+	short := p.claim.Gt(&work) // of what it claimed; if not, another was faster
+	m.session, m.attempted = nil, true
+	if s.fresh == 0 || s.total == 0 {
+		m.dropClaim(p) // it has shown what it has
 	}
 	switch {
 	case s.total > 0:
 		p.fruitless = 0
 		m.announceTip()
-	case s.fresh > 0:
-		// What it has cannot be judged here, perhaps for lack of a Bitcoin block:
-		// don't download it all again every time.
-		p.retryAt = m.now.Add(StaleInterval << p.fruitless)
-		p.fruitless = min(p.fruitless+1, maxFruitless)
+	case s.fresh > 0 || short || s.more:
+		m.backOff(s)
 	}
 	m.startSession()
+}
+
+// giveUpSession ends a session whose peer doesn't deliver.
+func (m *Manager) giveUpSession() {
+	s := m.session
+	m.attempted = true
+	m.abandonSession()
+	m.backOff(s)
+	m.cancel(s.peer)
+	m.startSession()
+}
+
+// dropClaim no longer believes that the peer has more than we have.
+func (m *Manager) dropClaim(p *peerState) {
+	p.claim.SetUint64(0)
+	p.more = false
+	p.height = min(p.height, m.height())
+}
+
+// backOff lets others have their turn after a session that ended badly; a probe
+// that got no answer is no reason. The pause grows with every such session for
+// peers that we dialed, and for those whose shares came but couldn't be judged
+// here, perhaps for lack of a Bitcoin block: don't download it all again every
+// time. Other inbound peers get the full one, as a stranger with an empty promise
+// costs us more than we lose with it.
+func (m *Manager) backOff(s *session) {
+	p := s.peer
+	if !s.lead && s.fresh == 0 && s.total == 0 {
+		return
+	}
+	pause := StaleInterval << p.fruitless
+	if p.inbound && s.total == 0 && s.undecided == 0 {
+		pause = ClaimBackoff
+	}
+	p.retryAt = m.now.Add(pause)
+	p.fruitless = min(p.fruitless+1, maxFruitless)
 }
 
 // abandonSession ends a session whose peer stalled or left. Its shares are not

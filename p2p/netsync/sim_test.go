@@ -129,8 +129,9 @@ func (n *simNode) do(actions []Action) {
 		case *Disconnect:
 			n.cut(a.Peer)
 		case *Verify:
-			for _, s := range a.Shares {
+			for i, s := range a.Shares {
 				if !n.links[a.From].up {
+					n.do(n.m.Unverified(n.now, a.Shares[i:]))
 					break
 				}
 				judge := n.chain.Accept
@@ -143,6 +144,8 @@ func (n *simNode) do(actions []Action) {
 				}
 				n.do(n.m.Verdict(n.now, a.From, s, err))
 			}
+		case *Publish:
+			n.announce(a.ID)
 		case *Serve:
 			Answer(n.chain, a.Request, func(m message.Message) bool {
 				n.send(a.To, m)

@@ -21,6 +21,7 @@ func (m *Manager) Tick(now time.Time) []Action {
 			m.handOver(p)
 		}
 	}
+	m.checkSession()
 	m.startSession()
 	m.probe()
 	m.advance()
@@ -40,18 +41,41 @@ func (m *Manager) stall(p *peerState) {
 		m.drop(p, false, errStalled)
 		return
 	}
-	p.requests, p.locator = nil, time.Time{}
+	m.dropClaim(p)
 	if m.session != nil && m.session.peer == p {
-		p.more = true
-		m.abandonSession()
+		m.giveUpSession()
+	} else {
+		m.cancel(p)
 	}
+	m.startSession()
+}
+
+// cancel no longer waits for anything the peer was asked for and asks others.
+func (m *Manager) cancel(p *peerState) {
+	p.requests, p.locator = nil, time.Time{}
 	for _, w := range m.wantsOf(p) {
 		if w.state == wantAsked {
 			m.retry(w)
 		}
 	}
 	m.flush(p)
-	m.startSession()
+}
+
+// checkSession gives the session up if its peer only keeps it open, or keeps
+// others waiting who may be faster.
+func (m *Manager) checkSession() {
+	s := m.session
+	switch {
+	case s == nil:
+	case m.now.Sub(s.accepted) >= SessionTimeout:
+		m.dropClaim(s.peer)
+		m.giveUpSession()
+	case m.now.Sub(s.mark) < SessionTimeout:
+	case s.total-s.markTotal < minSessionShares && m.bestSource(s.peer) != nil:
+		m.giveUpSession()
+	default:
+		s.mark, s.markTotal = m.now, s.total
+	}
 }
 
 // handOver asks others, who announced them too, for shares that the peer is slow
@@ -97,6 +121,6 @@ func (m *Manager) probe() {
 	}
 	if next != nil {
 		m.lastValid, m.probed = m.now, next.id
-		m.openSession(next)
+		m.openSession(next, false)
 	}
 }

@@ -23,12 +23,17 @@ func (m *Manager) Verdict(now time.Time, from PeerID, s *share.Share, err error)
 		p.progress = m.now // we kept the peer waiting, not it us
 	}
 
+	if err != nil {
+		m.unjudged(s.ID())
+	}
 	switch undecided, isUndecided := errors.AsType[*blockchain.UndecidedError](err); {
 	case err == nil:
 		m.valid(p, s, w, mine)
 	case isUndecided:
 		m.stats.Undecided++
-		m.judged.remove(s.ID()) // if it becomes valid that has to be announced
+		if sync && m.session != nil {
+			m.session.undecided++
+		}
 		if mine {
 			m.forget(w)
 		}
@@ -63,6 +68,9 @@ func isRule(err error) bool {
 func (m *Manager) valid(p *peerState, s *share.Share, w *want, mine bool) {
 	m.stats.Valid++
 	m.lastValid = m.now
+	m.awaited.remove(s.ID())
+	m.released.remove(s.ID())
+	m.announced.add(s.ID())
 	if p != nil {
 		p.chases = 0
 		p.height = max(p.height, s.Data.Height)
@@ -71,8 +79,7 @@ func (m *Manager) valid(p *peerState, s *share.Share, w *want, mine bool) {
 	if w != nil {
 		old = w.sync && mine
 		if w.sync && m.session != nil {
-			m.session.valid++
-			m.session.total++
+			m.session.accept(m.now)
 		}
 		m.forget(w)
 	}

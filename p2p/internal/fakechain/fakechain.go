@@ -223,8 +223,7 @@ func (c *Chain) Tip() (id chainhash.Hash, height uint32, work uint256.Uint256) {
 func (c *Chain) Have(id chainhash.Hash) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.nodes[id] != nil ||
-		slices.ContainsFunc(c.orphans, func(o orphan) bool { return o.id == id })
+	return c.nodes[id] != nil
 }
 
 // Locator implements netsync.Chain.
