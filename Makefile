@@ -35,13 +35,14 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	done
 
 lint: ## check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	@set -e; unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') </dev/null); \
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
 demo: ## run a small pool here: Bitcoin node, two p2poold, two miners (BLOCKS=3 ends it after three paid blocks)
-	@$(GO) run ./internal/harness/demo -blocks $(BLOCKS) -hashrate $(HASHRATE)
+	@$(GO) build -o bin/demo ./internal/harness/demo
+	@exec bin/demo -blocks $(BLOCKS) -hashrate $(HASHRATE)
 
 clean: ## remove what was built
 	rm -rf bin

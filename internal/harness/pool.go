@@ -132,6 +132,9 @@ func (p *Pool) Stop() error {
 
 // Exited returns an error if a program has ended by itself.
 func (p *Pool) Exited() error {
+	if err := p.Bitcoin.Exited(); err != nil {
+		return err
+	}
 	for i, n := range p.Nodes {
 		select {
 		case <-n.proc.Done():

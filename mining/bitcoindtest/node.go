@@ -190,6 +190,21 @@ func (n *Node) Kill() {
 	}
 }
 
+// Exited returns an error if the node has ended by itself.
+func (n *Node) Exited() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proc == nil {
+		return nil
+	}
+	select {
+	case <-n.proc.Done():
+		return fmt.Errorf("the Bitcoin node ended: %w; it said:\n%s", n.proc.Err(), n.proc.Output())
+	default:
+		return nil
+	}
+}
+
 // IsCore tells whether the node is Bitcoin Core.
 func (n *Node) IsCore() bool { return n.prog.core }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/btcsuite/btcd/address/v2"
 	"github.com/btcsuite/btcd/chaincfg/v2"
@@ -49,7 +50,11 @@ func findProgram(ctx context.Context, opts *Options) (program, error) {
 // btcdTool returns the path of the btcd that go.mod pins, building it if need be. It is
 // run directly and not through the go command, whose end would not end btcd.
 func btcdTool(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "tool", "-n", "btcd").Output()
+	cmd := exec.CommandContext(ctx, "go", "tool", "-n", "btcd")
+	// An interrupted go command cleans up behind itself, a killed one does not.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.Output()
 	if err != nil {
 		var stderr []byte
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {

@@ -33,7 +33,7 @@ func run() int {
 		flag.Usage()
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	err := demo(ctx, *blocks, *hashrate, *keep)
 	if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,8 @@ type watcher struct {
 	paid  int
 	shown map[string]bool // blocks
 	lines int             // status lines printed, for the heading
+
+	failures int // rounds in a row without an answer
 }
 
 // status is what one node says of itself: the parts of getinfo and
@@ -27,6 +30,10 @@ type status struct {
 	Shares   int     `json:"shares"`
 	Uncles   int     `json:"uncles"`
 }
+
+// maxFailures is how many rounds of questions in a row may go unanswered: a busy
+// machine is no reason to end.
+const maxFailures = 5
 
 // watch polls until enough blocks are paid or ctx is done.
 func (w *watcher) watch(ctx context.Context, interval time.Duration) error {
@@ -41,10 +48,11 @@ func (w *watcher) watch(ctx context.Context, interval time.Duration) error {
 		if err := w.pool.Exited(); err != nil {
 			return err
 		}
-		if err := w.showStatus(ctx); err != nil {
-			return err
+		err := errors.Join(w.showStatus(ctx), w.showBlocks(ctx))
+		if w.failures++; err == nil {
+			w.failures = 0
 		}
-		if err := w.showBlocks(ctx); err != nil {
+		if w.failures > maxFailures {
 			return err
 		}
 		if w.want > 0 && w.paid >= w.want {
