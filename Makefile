@@ -5,7 +5,7 @@
 
 GO       ?= go
 BLOCKS   ?= 0
-HASHRATE ?= 1M
+HASHRATE ?= 2M
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help

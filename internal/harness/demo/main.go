@@ -3,7 +3,7 @@
 // payout address of its own. It shows what happens, and for each Bitcoin block
 // whom the coinbase pays, as the Bitcoin node reports it.
 //
-//	go run ./internal/harness/demo [-blocks N] [-hashrate 1M] [-keep]
+//	go run ./internal/harness/demo [-blocks N] [-hashrate 2M] [-keep]
 //
 // With -blocks it ends when that many blocks have paid both miners. Otherwise
 // Ctrl-C ends it. Nothing is left behind, neither process nor folder.
@@ -26,7 +26,7 @@ func main() { os.Exit(run()) }
 
 func run() int {
 	blocks := flag.Int("blocks", 0, "end after so many Bitcoin blocks that pay both miners; 0: run until Ctrl-C")
-	hashrate := flag.String("hashrate", "1M", "hashes per second of each miner, such as 250k or 2M; 0 for no limit")
+	hashrate := flag.String("hashrate", "2M", "hashes per second of each miner, such as 250k or 2M; 0 for no limit")
 	keep := flag.Bool("keep", false, "keep the folder with data and logs")
 	flag.Parse()
 	if flag.NArg() > 0 || *blocks < 0 {
