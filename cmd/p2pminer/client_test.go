@@ -351,6 +351,7 @@ func TestSilentServer(t *testing.T) {
 		if waited := time.Since(start); waited != silence {
 			t.Errorf("gave up after %v", waited)
 		}
+		synctest.Wait() // for what it has to say of that
 		if printed := r.stop(); !strings.Contains(printed, "next attempt") {
 			t.Errorf("printed:\n%s", printed)
 		}
