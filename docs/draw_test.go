@@ -70,7 +70,10 @@ func draw(scores []int64, value int64, outputs int, parent chainhash.Hash) *draw
 		}
 		d.exact, d.weight = k, rest
 	}
-	d.small = part(d.weight)
+	if d.small = part(d.weight); d.small == 0 {
+		d.pay(scores)
+		return d
+	}
 	d.marks = max(1, min(int64(outputs-d.exact), d.small/least, new(big.Int).Div(d.weight, big.NewInt(scores[d.exact])).Int64()))
 	d.seed = sha256.Sum256(append([]byte("p2pool/draw"), parent[:]...))
 	point := new(big.Int).SetBytes(d.seed[:16])
@@ -111,6 +114,42 @@ func (d *drawn) pay(scores []int64) {
 	}
 }
 
+// chances are the columns of payouts.md for the classes: with the marks that the
+// definitions give each, a payee that draws is under one with the probability
+// marks · score / W. The code must say the same.
+func chances(t *testing.T, p *chainparams.Params, parent chainhash.Hash) [][]string {
+	t.Helper()
+	odds := payout.NewTable(payees()).Odds(p, drawValue)
+	rows := make([][]string, len(drawScores))
+	for _, class := range share.Classes() {
+		d := draw(drawScores, drawValue, class.Outputs(), parent)
+		for i, score := range drawScores {
+			cell, want := "exact", payout.Chance{Exact: true, Probability: 1, Amount: d.owed[i]}
+			if i >= d.exact {
+				r := new(big.Rat).SetFrac(big.NewInt(d.marks*score), d.weight)
+				want = payout.Chance{Amount: d.small / d.marks}
+				want.Probability, _ = r.Float64()
+				cell = r.Mul(r, big.NewRat(100, 1)).FloatString(1) + " %"
+			}
+			rank, _ := odds.Rank(drawScript(i))
+			if got := odds.Chance(rank, class); rank != i || got != want {
+				t.Errorf("class %v, payee %d: the code says %+v, the definitions %+v", class, i, got, want)
+			}
+			rows[i] = append(rows[i], cell)
+		}
+	}
+	return rows
+}
+
+// payees are the example's scores in the form of the code.
+func payees() []payout.Score {
+	scores := make([]payout.Score, len(drawScores))
+	for i, s := range drawScores {
+		scores[i] = payout.Score{Script: drawScript(i), Weight: *new(uint256.Uint256).SetUint64(uint64(s))}
+	}
+	return scores
+}
+
 // TestDraw compares the draw's example in both documents with the definitions
 // and with the code.
 func TestDraw(t *testing.T) {
@@ -122,10 +161,7 @@ func TestDraw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scores := make([]payout.Score, len(drawScores))
-	for i, s := range drawScores {
-		scores[i] = payout.Score{Script: drawScript(i), Weight: *new(uint256.Uint256).SetUint64(uint64(s))}
-	}
+	scores := payees()
 	r := payout.NewTable(scores).Compute(p, drawValue, share.Class12, &parent)
 	if r.Finder != d.finder || len(r.Payouts) > 12 {
 		t.Errorf("the code pays the finder %d and %d others, the definitions say %d", r.Finder, len(r.Payouts), d.finder)
@@ -141,9 +177,11 @@ func TestDraw(t *testing.T) {
 		}
 		rows[i] = []string{string(rune('A' + i)), grouped(uint64(drawScores[i])), grouped(uint64(d.owed[i])), grouped(uint64(paid))}
 	}
-	for _, text := range []string{doc, read(t, "docs/payouts.md")} {
-		compare(t, table(t, text, "Payee"), rows)
+	compare(t, table(t, doc, "Payee"), rows)
+	for i, row := range chances(t, p, parent) {
+		rows[i] = append(rows[i], row...)
 	}
+	compare(t, table(t, read(t, "docs/payouts.md"), "Payee"), rows)
 	compare(t, table(t, doc, "Step"), [][]string{
 		{"R", grouped(uint64(d.reward))},
 		{"paid exactly", fmt.Sprint(d.exact)},

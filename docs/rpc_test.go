@@ -55,20 +55,21 @@ func TestMethods(t *testing.T) {
 
 // answers are the types of rpc.md's tables of fields, by their headings.
 var answers = map[string]any{
-	"### getinfo":                             rpcserver.Info{},
-	"#### Member bitcoind of getinfo":         rpcserver.BitcoindInfo{},
-	"### getsharechaininfo":                   rpcserver.ChainInfo{},
-	"#### Member window of getsharechaininfo": rpcserver.WindowInfo{},
-	"### getshare HASH [VERBOSITY]":           rpcserver.Share{},
-	"#### Member header of getshare":          rpcserver.ShareHeader{},
-	"#### Member data of getshare":            rpcserver.ShareData{},
-	"### getshares [COUNT]":                   rpcserver.ShareSummary{},
-	"### getpayouts [CLASS]":                  rpcserver.Payouts{},
-	"#### Member payouts of getpayouts":       rpcserver.Payout{},
-	"### getblocksfound [COUNT]":              rpcserver.FoundBlock{},
-	"### getpeerinfo":                         rpcserver.PeerInfo{},
-	"### getminers":                           rpcserver.MinerInfo{},
-	"### gettemplate":                         rpcserver.TemplateInfo{},
+	"### getinfo":                                     rpcserver.Info{},
+	"#### Member bitcoind of getinfo":                 rpcserver.BitcoindInfo{},
+	"### getsharechaininfo":                           rpcserver.ChainInfo{},
+	"#### Member window of getsharechaininfo":         rpcserver.WindowInfo{},
+	"### getshare HASH [VERBOSITY]":                   rpcserver.Share{},
+	"#### Member header of getshare":                  rpcserver.ShareHeader{},
+	"#### Member data of getshare":                    rpcserver.ShareData{},
+	"### getshares [COUNT]":                           rpcserver.ShareSummary{},
+	"### getpayouts [CLASS] [ADDRESS] [COUNT] [SKIP]": rpcserver.Payouts{},
+	"#### Member payouts of getpayouts":               rpcserver.Payout{},
+	"#### Member classes of getpayouts":               rpcserver.ClassChance{},
+	"### getblocksfound [COUNT]":                      rpcserver.FoundBlock{},
+	"### getpeerinfo":                                 rpcserver.PeerInfo{},
+	"### getminers":                                   rpcserver.MinerInfo{},
+	"### gettemplate":                                 rpcserver.TemplateInfo{},
 }
 
 // TestFields compares names, order and types of all fields.

@@ -16,9 +16,9 @@ import (
 	"github.com/p2poold/p2poold/internal/rpcserver"
 )
 
-// maxAnswer bounds the answer that is read, in bytes: getpayouts of 100,000
-// payees would have 25 MB.
-const maxAnswer = 64 << 20
+// maxAnswer bounds the answer that is read, in bytes: getpayouts of 10,000
+// payees, the most that it gives, has up to 8 MB.
+const maxAnswer = 16 << 20
 
 // response is the answer to the one call that this program makes.
 type response struct {

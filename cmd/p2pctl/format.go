@@ -83,6 +83,35 @@ func short(hash string) string {
 	return "…" + hash[len(hash)-digits:]
 }
 
+// percent writes a probability or a part, in [0, 1], in at most seven characters:
+// "80.0%". What is neither nothing nor all is not written as such.
+func percent(part float64) string {
+	switch p := part * 100; {
+	case part <= 0 || math.IsNaN(part):
+		return "0%"
+	case part >= 1:
+		return "100%"
+	case p < 0.001:
+		return "<0.001%"
+	case p < 0.9995:
+		return fmt.Sprintf("%.3f%%", p)
+	case p < 9.995:
+		return fmt.Sprintf("%.2f%%", p)
+	case p < 99.95:
+		return fmt.Sprintf("%.1f%%", p)
+	}
+	return ">99.9%"
+}
+
+// middle takes the middle out of a text that is longer than most characters. Of
+// an address, both ends are left to tell it from others.
+func middle(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return text[:most/2-1] + "…" + text[len(text)-most/2:]
+}
+
 // or returns text, or other if text is empty.
 func or(text, other string) string {
 	if text == "" {

@@ -40,6 +40,12 @@ func (n *fakeNode) SetLogLevels(_ context.Context, spec string) (map[string]stri
 	return map[string]string{"CHAN": "info", "PEER": "debug"}, nil
 }
 
+func (n *fakeNode) Payouts(_ context.Context, q rpcserver.PayoutQuery) (*rpcserver.Payouts, error) {
+	return &rpcserver.Payouts{Class: q.Outputs, Payees: 9, Skipped: q.Skip, Payouts: []rpcserver.Payout{{
+		Address: "bc1q", Score: "1", Classes: []rpcserver.ClassChance{{Class: 12, Probability: 0.123456789, Amount: 5}},
+	}}}, nil
+}
+
 // startNode runs an RPC server and returns its address. change may be nil.
 func startNode(t *testing.T, change func(*rpcserver.Config)) (addr string, node *fakeNode) {
 	t.Helper()
@@ -80,6 +86,37 @@ func p2pctl(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
+// payoutsJSON is the answer of fakeNode.Payouts with all its fields.
+const payoutsJSON = `{
+  "tip": "",
+  "height": 0,
+  "bitcoinheight": 0,
+  "class": 0,
+  "coinbasevalue": 0,
+  "finderfee": 0,
+  "totalscore": "",
+  "payees": 9,
+  "skipped": 4,
+  "payouts": [
+    {
+      "script": "",
+      "address": "bc1q",
+      "score": "1",
+      "owed": 0,
+      "amount": 0,
+      "classes": [
+        {
+          "class": 12,
+          "exact": false,
+          "probability": 0.123456789,
+          "amount": 5
+        }
+      ]
+    }
+  ]
+}
+`
+
 func TestCommands(t *testing.T) {
 	withHome(t)
 	addr, node := startNode(t, nil)
@@ -92,6 +129,10 @@ func TestCommands(t *testing.T) {
 		{[]string{"uptime"}, exitOK, "60\n", ""},
 		{[]string{"getinfo"}, exitOK, "Version           1.2.3\n", ""},
 		{[]string{"getinfo", "--json"}, exitOK, "{\n  \"version\": \"1.2.3\",", ""},
+		{[]string{"getpayouts", "36"}, exitOK, "Bitcoin block 0, share 0: coinbase 0.00000000 BTC, finder fee 0.00000000 BTC, at most 36 outputs\n", ""},
+		{[]string{"getpayouts", "0", "", "1", "4", "--json"}, exitOK, payoutsJSON, ""},
+		{[]string{"getpayouts", "bc1q"}, exitUsage, "", "p2pctl: getpayouts: class must be a whole number from 0 to 1152; usage: getpayouts [CLASS] [ADDRESS] [COUNT] [SKIP]"},
+		{[]string{"getpayouts", "13"}, exitCall, "", `p2pctl: getpayouts: unknown output class "13"`},
 		{[]string{"debuglevel"}, exitOK, "CHAN: info\nPEER: debug\n", ""},
 		{[]string{"addnode", "host:1"}, exitOK, "", ""},
 		{[]string{"help"}, exitOK, "Node\n  getinfo", ""},

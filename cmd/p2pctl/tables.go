@@ -156,29 +156,6 @@ func connected(m *rpcserver.MinerInfo, now time.Time) string {
 	return fmt.Sprintf("%s (%d times)", ago(m.Connected, now), m.Connections)
 }
 
-func payoutTable(w io.Writer, p rpcserver.Payouts, _ time.Time) {
-	var owed, paid int64
-	for _, o := range p.Payouts {
-		owed += o.Owed
-		paid += o.Amount
-	}
-	row(w, fmt.Sprintf("Bitcoin block %d, share %d: coinbase %s BTC, finder fee %s BTC, at most %d outputs",
-		p.BitcoinHeight, p.Height, bitcoins(p.CoinbaseValue), bitcoins(p.FinderFee), p.Class))
-	if len(p.Payouts) == 0 {
-		row(w, "no shares in the window: the finder is paid everything")
-		return
-	}
-	row(w, "ADDRESS", "OWED (BTC)", "THIS BLOCK (BTC)", "PART")
-	for _, o := range p.Payouts {
-		part := "-"
-		if owed > 0 {
-			part = fmt.Sprintf("%.3f %%", float64(o.Owed)*100/float64(owed))
-		}
-		row(w, or(o.Address, o.Script), bitcoins(o.Owed), bitcoins(o.Amount), part)
-	}
-	row(w, plural(len(p.Payouts), "payee"), bitcoins(owed), bitcoins(paid), "")
-}
-
 func blockTable(w io.Writer, blocks []rpcserver.FoundBlock, now time.Time) {
 	if len(blocks) == 0 {
 		row(w, "no Bitcoin blocks found yet")

@@ -49,15 +49,6 @@ func TestTables(t *testing.T) {
 				"rig     bc1q     1.23 TH/s  1.02 k      5         0         0      0       1s     no               cgminer\n" +
 				"-                0 H/s      0           0         0         0      0       never  1m 0s\n" +
 				"-                0 H/s      0           0         0         0      0       never  1h 0m (2 times)\n"},
-		{"getpayouts", rpcserver.Payouts{Height: 8, BitcoinHeight: 9, CoinbaseValue: 5_000_000_000, FinderFee: 25_000_000, Class: 144,
-			Payouts: []rpcserver.Payout{{Address: "a", Owed: 3_000_000_000, Amount: 3_000_000_000}, {Script: "51", Owed: 1_000_000_000}}},
-			"Bitcoin block 9, share 8: coinbase 50.00000000 BTC, finder fee 0.25000000 BTC, at most 144 outputs\n" +
-				"ADDRESS   OWED (BTC)   THIS BLOCK (BTC)  PART\n" +
-				"a         30.00000000  30.00000000       75.000 %\n" +
-				"51        10.00000000  0.00000000        25.000 %\n" +
-				"2 payees  40.00000000  30.00000000\n"},
-		{"getpayouts", rpcserver.Payouts{Class: 12}, "Bitcoin block 0, share 0: coinbase 0.00000000 BTC, finder fee 0.00000000 BTC, at most 12 outputs\n" +
-			"no shares in the window: the finder is paid everything\n"},
 		{"getblocks", []rpcserver.FoundBlock{}, "no Bitcoin blocks found yet\n"},
 		{"getblocksfound", []rpcserver.FoundBlock{{Hash: "00ab", Height: 5, ShareHeight: 77, Time: ago(26 * time.Hour), Address: "a", Value: 1, Confirmations: -1, Status: "stale"}},
 			"HEIGHT  HASH  AGE    STATUS  CONFIRMATIONS  COINBASE (BTC)  SHARE  FINDER\n" +
@@ -176,6 +167,18 @@ func TestFormats(t *testing.T) {
 		math.MinInt64: "-92233720368.54775808"} {
 		if got := bitcoins(sat); got != want {
 			t.Errorf("bitcoins(%d) = %q, want %q", sat, got, want)
+		}
+	}
+	for v, want := range map[float64]string{-1: "0%", 0: "0%", math.NaN(): "0%", 1e-300: "<0.001%", 1e-5: "0.001%", 0.0099949: "0.999%",
+		0.01: "1.00%", 0.0994: "9.94%", 0.09999: "10.0%", 0.125: "12.5%", 2. / 3: "66.7%", 0.9994: "99.9%", 0.99951: ">99.9%",
+		math.Nextafter(1, 0): ">99.9%", 1: "100%", math.Inf(1): "100%"} {
+		if got := percent(v); got != want {
+			t.Errorf("percent(%v) = %q, want %q", v, got, want)
+		}
+	}
+	for text, want := range map[string]string{"": "", "12345678": "12345678", "123456789": "123…6789"} {
+		if got := middle(text, 8); got != want {
+			t.Errorf("middle(%q) = %q, want %q", text, got, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{-time.Second: "0s", 59 * time.Second: "59s", time.Hour: "1h 0m", 50 * time.Hour: "2d 2h"} {

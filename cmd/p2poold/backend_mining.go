@@ -1,13 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
-
-	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -31,13 +27,10 @@ func (b backend) work() (*mining.Work, error) {
 const usualClass = share.Class12
 
 // Payouts implements rpcserver.PayoutBackend.
-func (b backend) Payouts(_ context.Context, outputs int) (*rpcserver.Payouts, error) {
-	class := usualClass
-	if outputs != 0 {
-		var err error
-		if class, err = share.ParseClass(strconv.Itoa(outputs)); err != nil {
-			return nil, rpcserver.InvalidParameter("%v", err)
-		}
+func (b backend) Payouts(_ context.Context, q rpcserver.PayoutQuery) (*rpcserver.Payouts, error) {
+	class, payee, err := b.payoutQuery(&q)
+	if err != nil {
+		return nil, err
 	}
 	w, err := b.work()
 	if err != nil {
@@ -52,36 +45,74 @@ func (b backend) Payouts(_ context.Context, outputs int) (*rpcserver.Payouts, er
 	if err != nil {
 		return nil, err
 	}
+	table := payout.NewTable(scores)
+	total, odds := table.Total(), table.Odds(b.n.cfg.params, t.CoinbaseValue)
+	first, end, err := listed(odds, payee, &q)
+	if err != nil {
+		return nil, err
+	}
 	out := &rpcserver.Payouts{
 		Height: tip.NextHeight, BitcoinHeight: t.Height, Class: class.Outputs(),
-		CoinbaseValue: t.CoinbaseValue, FinderFee: result.Finder, Payouts: b.payoutRows(scores, t.CoinbaseValue, result),
+		CoinbaseValue: t.CoinbaseValue, FinderFee: result.Finder, TotalScore: total.String(),
+		Payees: odds.Len(), Skipped: first, Payouts: b.payoutRows(odds, first, end, result),
 	}
 	if !tip.Empty {
 		out.Tip = tip.ID.String()
 	}
-	var total uint256.Uint256
-	for _, s := range scores {
-		total.Add(&s.Weight)
-	}
-	out.TotalScore = total.String()
 	return out, nil
 }
 
-// payoutRows lists every payee of the window, by what they are owed.
-func (b backend) payoutRows(scores []payout.Score, value int64, result payout.Result) []rpcserver.Payout {
+// payoutQuery returns the class that a query shows, and the script of the only
+// payee that it asks for, or nil.
+func (b backend) payoutQuery(q *rpcserver.PayoutQuery) (class share.Class, payee []byte, err error) {
+	class = usualClass
+	if q.Outputs != 0 {
+		if class, err = share.ParseClass(strconv.Itoa(q.Outputs)); err != nil {
+			return 0, nil, rpcserver.InvalidParameter("getpayouts: %v", err)
+		}
+	}
+	if q.Address != "" {
+		if payee, err = payeeScript(q.Address, b.n.cfg.params); err != nil {
+			return 0, nil, rpcserver.InvalidParameter("getpayouts: %v", err)
+		}
+	}
+	return class, payee, nil
+}
+
+// listed returns the ranks, from the first up to the end, that a query asks for.
+func listed(odds *payout.Odds, payee []byte, q *rpcserver.PayoutQuery) (first, end int, err error) {
+	if payee == nil {
+		first = min(q.Skip, odds.Len())
+		return first, min(first+q.Count, odds.Len()), nil
+	}
+	first, found := odds.Rank(payee)
+	if !found {
+		return 0, 0, &rpcserver.Error{Code: rpcserver.CodeNotFound, Message: "no share of the window pays " + q.Address + ", so it is owed nothing"}
+	}
+	return first, first + 1, nil
+}
+
+// payoutRows lists payees by what they are owed.
+func (b backend) payoutRows(odds *payout.Odds, first, end int, result payout.Result) []rpcserver.Payout {
 	amounts := make(map[string]int64, len(result.Payouts))
 	for _, p := range result.Payouts {
 		amounts[string(p.Script)] = p.Amount
 	}
-	owed := payout.Owed(b.n.cfg.params, scores, value)
-	rows := []rpcserver.Payout{}
-	for i, s := range scores {
-		rows = append(rows, rpcserver.Payout{
+	rows := make([]rpcserver.Payout, 0, end-first)
+	for rank := first; rank < end; rank++ {
+		s := odds.Score(rank)
+		row := rpcserver.Payout{
 			Script: fmt.Sprintf("%x", s.Script), Address: rpcserver.Address(s.Script, b.n.cfg.params.Bitcoin),
-			Score: s.Weight.String(), Owed: owed[i], Amount: amounts[string(s.Script)],
-		})
+			Score: s.Weight.String(), Owed: odds.Owed(rank), Amount: amounts[string(s.Script)],
+		}
+		for _, class := range share.Classes() {
+			c := odds.Chance(rank, class)
+			row.Classes = append(row.Classes, rpcserver.ClassChance{
+				Class: class.Outputs(), Exact: c.Exact, Probability: c.Probability, Amount: c.Amount,
+			})
+		}
+		rows = append(rows, row)
 	}
-	slices.SortStableFunc(rows, func(a, b rpcserver.Payout) int { return cmp.Compare(b.Owed, a.Owed) })
 	return rows
 }
 

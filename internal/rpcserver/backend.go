@@ -58,11 +58,12 @@ type ChainBackend interface {
 
 // PayoutBackend tells who is owed what, and who was paid.
 type PayoutBackend interface {
-	// Payouts returns what each payee is owed and would be paid by the next
-	// share at the current template, for the output class of that many
-	// outputs; 0 means the node's usual class. ErrNotReady while there is no
-	// template, an error made with InvalidParameter if there is no such class.
-	Payouts(ctx context.Context, outputs int) (*Payouts, error)
+	// Payouts returns what the payees of a query are owed, what blocks of each
+	// class hold for them, and what the next share at the current template
+	// would pay them. ErrNotReady while there is no template, an error made
+	// with InvalidParameter if there is no such class or address, an *Error
+	// with CodeNotFound if the address has no score.
+	Payouts(ctx context.Context, q PayoutQuery) (*Payouts, error)
 	// FoundBlocks returns up to count (1..MaxBlocks) Bitcoin blocks found
 	// by the pool, newest first.
 	FoundBlocks(ctx context.Context, count int) ([]FoundBlock, error)

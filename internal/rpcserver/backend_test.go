@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // fakeBackend answers with values that tests can tell apart.
@@ -76,11 +79,31 @@ func (b *fakeBackend) RecentShares(_ context.Context, count int) ([]ShareSummary
 	return make([]ShareSummary, count), b.err
 }
 
-func (b *fakeBackend) Payouts(_ context.Context, outputs int) (*Payouts, error) {
-	if outputs == 12 {
+func (b *fakeBackend) Payouts(_ context.Context, q PayoutQuery) (*Payouts, error) {
+	if q.Outputs == 12 {
 		return nil, fmt.Errorf("no template: %w", ErrNotReady)
 	}
-	return &Payouts{Class: outputs}, b.err
+	if q.Address != "" {
+		q.Count = 1
+	}
+	rows := make([]Payout, q.Count)
+	for i := range rows {
+		rows[i] = largestPayout(q.Address)
+	}
+	return &Payouts{Class: q.Outputs, Skipped: q.Skip, Payouts: rows}, b.err
+}
+
+// largestPayout has the most digits that a payee can have.
+func largestPayout(address string) Payout {
+	const score = "6277101735386680763835789423207666416102355444464034512895" // 2¹⁹² − 1
+	p := Payout{Script: strings.Repeat("5", 68), Address: address, Score: score, Owed: share.MaxMoney, Amount: share.MaxMoney}
+	if address == "" {
+		p.Address = "bcrt1p" + strings.Repeat("q", 58)
+	}
+	for _, class := range share.Classes() {
+		p.Classes = append(p.Classes, ClassChance{Class: class.Outputs(), Probability: 1.2345678901234567e-100, Amount: share.MaxMoney})
+	}
+	return p
 }
 
 func (b *fakeBackend) FoundBlocks(context.Context, int) ([]FoundBlock, error) { return nil, b.err }

@@ -42,7 +42,7 @@ type param struct {
 }
 
 // maxParams bounds the parameters accepted from a client before they are
-// counted against the method's own; the longest method of ours has two.
+// counted against the method's own; the longest method of ours has four.
 const maxParams = 8
 
 // maxStringParam bounds a string parameter, in bytes: the longest sensible one

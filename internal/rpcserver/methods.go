@@ -13,15 +13,22 @@ import (
 )
 
 // Bounds of what one request may ask for. A share's summary is about 500 bytes
-// of JSON, with three uncles 2 kB, so that an answer stays around 2 MB.
+// of JSON, with three uncles 2 kB, so that an answer stays around 2 MB. A payee
+// takes up to 760 bytes, as every class is explained.
 const (
-	MaxShares     = 1000
-	defaultShares = 20
-	MaxBlocks     = 1000
-	defaultBlocks = 20
+	MaxShares      = 1000
+	defaultShares  = 20
+	MaxBlocks      = 1000
+	defaultBlocks  = 20
+	MaxPayouts     = 10_000
+	defaultPayouts = 1000
 
-	// maxOutputs is the largest output class (protocol.md, section 4).
+	// maxOutputs is the largest output class (protocol.md, section 6).
 	maxOutputs = 1152
+
+	// maxSkip is more than a window has payees: 120,960 shares and the uncles
+	// of each.
+	maxSkip = 1_000_000
 )
 
 // Headings of help, in the order in which they are shown.
@@ -160,17 +167,18 @@ func chainMethods() []method {
 func payoutMethods() []method {
 	return []method{{
 		name: "getpayouts", area: areaPayout,
-		summary: "Returns what every payee is owed, and would be paid if the next share were a Bitcoin block.",
-		params: []param{{name: "class", kind: kindInteger, optional: true, max: maxOutputs,
-			help: "output class: 12, 36, 144, 288 or 1152 outputs; without it the node's usual one"}},
-		result: "object; amounts in satoshi",
-		handle: func(ctx context.Context, b Backend, args arguments) (any, error) {
-			outputs := args.integer(0)
-			if _, err := share.ParseClass(strconv.Itoa(outputs)); err != nil && outputs != 0 {
-				return nil, InvalidParameter("getpayouts: %v", err)
-			}
-			return b.Payouts(ctx, outputs)
+		summary: "Returns what payees are owed, their chances in each class, and what the next block would pay.",
+		params: []param{
+			{name: "class", kind: kindInteger, optional: true, max: maxOutputs,
+				help: "output class that the block is shown for: 12, 36, 144, 288 or 1152 outputs; without it, or 0, the node's usual one"},
+			{name: "address", optional: true, help: "show this payee only"},
+			{name: "count", kind: kindInteger, optional: true, fallback: defaultPayouts, min: 1, max: MaxPayouts,
+				help: fmt.Sprintf("how many payees, default %d, at most %d", defaultPayouts, MaxPayouts)},
+			{name: "skip", kind: kindInteger, optional: true, max: maxSkip,
+				help: "how many to leave out before the first, default 0; not with address"},
 		},
+		result: "object; amounts in satoshi",
+		handle: getPayouts,
 	}, {
 		name: "getblocksfound", alias: "getblocks", area: areaPayout,
 		summary: "Returns the Bitcoin blocks found by the pool, newest first.",
@@ -221,6 +229,18 @@ func miningMethods() []method {
 			return b.Template(ctx)
 		},
 	}}
+}
+
+// getPayouts checks what does not depend on the network. An address does.
+func getPayouts(ctx context.Context, b Backend, args arguments) (any, error) {
+	q := PayoutQuery{Outputs: args.integer(0), Address: args.text(1), Count: args.integer(2), Skip: args.integer(3)}
+	if _, err := share.ParseClass(strconv.Itoa(q.Outputs)); err != nil && q.Outputs != 0 {
+		return nil, InvalidParameter("getpayouts: %v", err)
+	}
+	if q.Address != "" && q.Skip != 0 {
+		return nil, InvalidParameter("getpayouts: skip goes through the list of all payees; leave it out or the address")
+	}
+	return b.Payouts(ctx, q)
 }
 
 func bestShareHash(ctx context.Context, b Backend, _ arguments) (any, error) {

@@ -79,6 +79,18 @@ func TestMethods(t *testing.T) {
 		{"getpayouts", `[144]`, `"class":144`},
 		{"getpayouts", `[13]`, `-32602: getpayouts: unknown output class "13"`},
 		{"getpayouts", `[12]`, `-28: no template: not ready yet`},
+		{"getpayouts", `[0]`, `"class":0`},
+		{"getpayouts", `[144,"bc1q"]`, `"address":"bc1q"`},
+		{"getpayouts", `[null,"",1,7]`, `"skipped":7`},
+		{"getpayouts", `{"address":"bc1q"}`, `"skipped":0,"payouts":[{`},
+		{"getpayouts", `{"count":2,"skip":5,"class":36}`, `"class":36`},
+		{"getpayouts", `[12.5]`, `-32602: getpayouts: class must be a whole number from 0 to 1152; usage: getpayouts [CLASS] [ADDRESS] [COUNT] [SKIP]`},
+		{"getpayouts", `[0,7]`, `-32602: getpayouts: address must be a string`},
+		{"getpayouts", `{"count":0}`, `-32602: getpayouts: count must be a whole number from 1 to 10000`},
+		{"getpayouts", `{"count":10001}`, `-32602: getpayouts: count must be a whole number from 1 to 10000`},
+		{"getpayouts", `{"skip":-1}`, `-32602: getpayouts: skip must be a whole number from 0 to 1000000`},
+		{"getpayouts", `{"address":"bc1q","skip":1}`, `-32602: getpayouts: skip goes through the list of all payees`},
+		{"getpayouts", `[0,"",1,0,1]`, `-32602: getpayouts: too many parameters`},
 		{"getblocksfound", `[]`, `[]`},
 		{"getblocks", `[5]`, `[]`},
 		{"getpeerinfo", `[]`, `[]`},
@@ -158,6 +170,22 @@ func TestBatchAnswerIsBounded(t *testing.T) {
 	}
 	if size*MaxBatch > maxBatchAnswer && !strings.Contains(got, "use smaller batches") {
 		t.Error("nothing was refused")
+	}
+}
+
+// TestPayoutsAreBounded: the largest list of payees there can be stays below the
+// bound of a batch, and without a count it has a tenth.
+func TestPayoutsAreBounded(t *testing.T) {
+	b := new(fakeBackend)
+	most := resultOf(t, b, "getpayouts", fmt.Sprintf(`{"count":%d}`, MaxPayouts))
+	usual := resultOf(t, b, "getpayouts", `[]`)
+	for _, tc := range []struct {
+		name, answer string
+		rows         int
+	}{{"most", most, MaxPayouts}, {"usual", usual, defaultPayouts}} {
+		if rows := strings.Count(tc.answer, `"script"`); rows != tc.rows || len(tc.answer) > maxBatchAnswer {
+			t.Errorf("%s: %d payees in %d bytes", tc.name, rows, len(tc.answer))
+		}
 	}
 }
 

@@ -1,5 +1,14 @@
 package rpcserver
 
+// PayoutQuery says what getpayouts asks for: a part of the list of payees, the
+// largest first, or one of them.
+type PayoutQuery struct {
+	Outputs int    // class whose coinbase is shown, by its outputs; 0: the usual one
+	Address string // the only payee asked for; empty: all of them
+	Count   int    // 1..MaxPayouts
+	Skip    int    // payees to leave out before the first; 0 with an address
+}
+
 // Payouts is the answer of getpayouts: the payout of the next share, if it
 // were found at the current template and became a Bitcoin block.
 type Payouts struct {
@@ -9,17 +18,29 @@ type Payouts struct {
 	Class         int      `json:"class"`         // most outputs allowed
 	CoinbaseValue int64    `json:"coinbasevalue"` // satoshi: subsidy and fees
 	FinderFee     int64    `json:"finderfee"`     // satoshi, to whoever finds the share, remainder included
-	TotalScore    string   `json:"totalscore"`    // decimal
+	TotalScore    string   `json:"totalscore"`    // decimal, sum of all payees' scores
+	Payees        int      `json:"payees"`        // in the window, listed here or not
+	Skipped       int      `json:"skipped"`       // of those, larger than the first one listed
 	Payouts       []Payout `json:"payouts"`       // by owed, largest first
 }
 
 // Payout is what one payee is owed and would get.
 type Payout struct {
-	Script  string `json:"script"`  // output script, hex
-	Address string `json:"address"` // empty if the script has none
-	Score   string `json:"score"`   // decimal
-	Owed    int64  `json:"owed"`    // satoshi, exact share of the payout
-	Amount  int64  `json:"amount"`  // satoshi in this coinbase; 0 when not drawn this time
+	Script  string        `json:"script"`  // output script, hex
+	Address string        `json:"address"` // empty if the script has none
+	Score   string        `json:"score"`   // decimal
+	Owed    int64         `json:"owed"`    // satoshi, exact share of the payout
+	Amount  int64         `json:"amount"`  // satoshi in this coinbase; 0 when not drawn this time
+	Classes []ClassChance `json:"classes"` // what a block of each class holds, smallest class first
+}
+
+// ClassChance is what a block of one class holds for a payee, while nobody knows
+// yet on which share it builds.
+type ClassChance struct {
+	Class       int     `json:"class"`       // most outputs allowed
+	Exact       bool    `json:"exact"`       // paid what is owed, by every such block
+	Probability float64 `json:"probability"` // of being paid, 0 to 1; 1 when exact
+	Amount      int64   `json:"amount"`      // satoshi, if paid; some of those drawn get one more
 }
 
 // FoundBlock is one row of getblocksfound.
