@@ -40,16 +40,19 @@ func benchChain(b *testing.B, payees int) *Chain {
 	var parent *node
 	for h := range uint32(params.WindowShares + 1) {
 		n := &node{
-			parent: parent, height: h, count: int64(h) + 1, time: start + 10*h, bits: params.EasiestBits,
+			parent: parent, height: h, count: h + 1, anchor: start, time: start + 10*h, bits: params.EasiestBits,
 			bitcoin: x, headerBits: genesis.Bits, total: work,
 			paid: payout.Entry{Height: h, Work: work, Payee: benchScript(int(h*h) % payees)},
 		}
 		binary.LittleEndian.PutUint32(n.id[:], h+1)
+		n.root = n
 		if parent != nil {
+			n.root = parent.root
 			n.total.Add(&parent.total)
 		}
+		n.claim = n.total
 		c.insert(n)
-		c.chooseTip(n, &Update{})
+		c.chooseTip(n, time.Time{}, &Update{})
 		parent = n
 	}
 	return c
@@ -73,12 +76,19 @@ func benchShare(b *testing.B, c *Chain, class share.Class) (*share.Share, []byte
 		},
 		Data: share.Data{
 			Version: share.Version, Previous: tip.id, Height: tip.height + 1, Time: tip.time + 10,
-			Bits: c.nextBits(tip), Payee: benchScript(3), BitcoinHeight: 1, CoinbaseValue: 312_500_000,
+			Bits: c.nextBits(tip), Anchor: tip.anchor, Count: tip.count + 1, Payee: benchScript(3), BitcoinHeight: 1, CoinbaseValue: 312_500_000,
 			Class: class, WitnessCommitment: make([]byte, 32),
 		},
 		Branch: make([]chainhash.Hash, 12),
 	}
-	result := c.windowBehind(tip, tip.headerBits).Compute(c.params, s.Data.CoinbaseValue, class, &tip.id)
+	t, err := target.FromCompact(s.Data.Bits)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Data.Work = target.Work(&t)
+	s.Data.Work.Add(&tip.claim)
+	w, _ := c.windowBehind(tip, tip.headerBits)
+	result := w.Compute(c.params, s.Data.CoinbaseValue, class, &tip.id)
 	coinbase := s.Coinbase(&c.params.ChainID, result.Finder, result.Payouts)
 	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
 	for {
@@ -99,7 +109,7 @@ func BenchmarkValidate(b *testing.B) {
 	b.Run("full", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := c.validate(s, now); err != nil {
+			if _, err := c.validate(s, false, now); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -128,7 +138,8 @@ func BenchmarkNewTip(b *testing.B) {
 					if i%2 == 0 {
 						n = tip.parent
 					}
-					c.windowBehind(n, n.headerBits).Compute(c.params, 312_500_000, class, &n.id)
+					w, _ := c.windowBehind(n, n.headerBits)
+					w.Compute(c.params, 312_500_000, class, &n.id)
 				}
 			})
 		}

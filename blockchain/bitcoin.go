@@ -33,13 +33,21 @@ type bitcoinIndex struct {
 	blocks map[chainhash.Hash]*bitcoinBlock
 	// rootless holds the blocks whose parent is not known, by that parent.
 	rootless map[chainhash.Hash][]*bitcoinBlock
+	// absent holds blocks that our node was asked for and does not have, and
+	// invalid those that it has and calls invalid.
+	absent, invalid map[chainhash.Hash]bool
 }
+
+// maxNoted bounds absent and invalid blocks: a dozen go stale in a month.
+const maxNoted = 1_000
 
 func newBitcoinIndex(params *chaincfg.Params) *bitcoinIndex {
 	return &bitcoinIndex{
 		params:   params,
 		blocks:   make(map[chainhash.Hash]*bitcoinBlock),
 		rootless: make(map[chainhash.Hash][]*bitcoinBlock),
+		absent:   make(map[chainhash.Hash]bool),
+		invalid:  make(map[chainhash.Hash]bool),
 	}
 }
 
@@ -66,8 +74,18 @@ func (x *bitcoinIndex) add(header *wire.BlockHeader, height uint32) error {
 		child.parent = b
 	}
 	delete(x.rootless, hash)
+	delete(x.absent, hash)
 	x.blocks[hash] = b
 	return nil
+}
+
+// note adds a block to absent or invalid. When there are too many the others are
+// forgotten, and asked for again.
+func note(set map[chainhash.Hash]bool, hash chainhash.Hash) {
+	if len(set) >= maxNoted {
+		clear(set)
+	}
+	set[hash] = true
 }
 
 // errNeedsOlder says that a rule looks further back than the known headers.

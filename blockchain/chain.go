@@ -2,7 +2,6 @@ package blockchain
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -21,12 +20,15 @@ type Chain struct {
 	bitcoin *bitcoinIndex
 
 	nodes    map[chainhash.Hash]*node
-	byHeight map[uint32][]*node // in order of acceptance
-	tip      *node              // nil while the chain is empty
-	main     []*node            // the main chain by height, first share first
+	byHeight map[uint32]*node // the first accepted of each height; the others are its twins
+	tip      *node            // nil while the chain is empty
+	main     []*node          // the main chain as far as it is kept, lowest first
+	base     uint32           // what is lower was pruned, on all branches
+	lowest   uint32           // no node of the index is lower
 
 	undecided undecidedPool
-	window    window
+	window    window // of the main chain and its branches
+	aside     window // of chains that have nothing in common with the main chain
 
 	// What one validation leaves for the next to use again.
 	payouts  []share.Payout
@@ -40,8 +42,9 @@ func New(params *chainparams.Params) *Chain {
 		asert:    params.Asert(),
 		bitcoin:  newBitcoinIndex(params.Bitcoin),
 		nodes:    make(map[chainhash.Hash]*node),
-		byHeight: make(map[uint32][]*node),
+		byHeight: make(map[uint32]*node),
 		window:   window{Window: payout.NewWindow(params)},
+		aside:    window{Window: payout.NewWindow(params)},
 	}
 }
 
@@ -50,6 +53,7 @@ type Accepted struct {
 	Share *share.Share
 	ID    chainhash.Hash
 	Block bool // the share is a Bitcoin block
+	Root  bool // it was accepted without its parent
 }
 
 // Refused is a held share that turned out to be invalid.
@@ -76,12 +80,39 @@ type Update struct {
 	DeepReorg bool
 }
 
+// Add adds the changes of a later call.
+func (u *Update) Add(later Update) {
+	u.Accepted = append(u.Accepted, later.Accepted...)
+	u.Refused = append(u.Refused, later.Refused...)
+	u.MissingBlocks = append(u.MissingBlocks, later.MissingBlocks...)
+	u.TipChanged = u.TipChanged || later.TipChanged
+	u.Disconnected += later.Disconnected
+	u.Connected += later.Connected
+	u.DeepReorg = u.DeepReorg || later.DeepReorg
+}
+
 // Accept judges a share and, if it is valid, adds it and whatever undecided
 // shares waited for it. The error is the verdict on s itself (see the package's
 // documentation); the Update counts even when it is not nil.
 func (c *Chain) Accept(s *share.Share, now time.Time) (Update, error) {
+	return c.accept(s, false, now)
+}
+
+// AcceptRoot is Accept for the lowest share that a peer has kept of its chain:
+// if its parent is unknown it is accepted as a root.
+//
+// A root, and what stands on it with a payout window that reaches below the root,
+// is taken for its proof of work and its links: neither its payouts nor its tie to
+// Bitcoin are checked, as what they follow from is gone. From the first share
+// whose window is whole everything is checked. The difficulty schedule that the
+// root states is thereby checked too, as all bits above follow from it.
+func (c *Chain) AcceptRoot(s *share.Share, now time.Time) (Update, error) {
+	return c.accept(s, true, now)
+}
+
+func (c *Chain) accept(s *share.Share, root bool, now time.Time) (Update, error) {
 	var u Update
-	if err := c.try(s, now, &u); err != nil {
+	if err := c.try(s, root, now, &u); err != nil {
 		return u, err
 	}
 	c.release(now, &u)
@@ -96,8 +127,8 @@ func (c *Chain) Retry(now time.Time) Update {
 }
 
 // try judges one share and adds it to the index or to the undecided ones.
-func (c *Chain) try(s *share.Share, now time.Time, u *Update) error {
-	n, err := c.validate(s, now)
+func (c *Chain) try(s *share.Share, root bool, now time.Time, u *Update) error {
+	n, err := c.validate(s, root, now)
 	if waits, ok := errors.AsType[*UndecidedError](err); ok {
 		if c.worthHolding(s, now) {
 			c.undecided.add(s, s.ID(), waits, now)
@@ -108,20 +139,20 @@ func (c *Chain) try(s *share.Share, now time.Time, u *Update) error {
 		return err
 	}
 	c.insert(n)
-	u.Accepted = append(u.Accepted, Accepted{Share: s, ID: n.id, Block: n.block})
-	c.chooseTip(n, u)
+	u.Accepted = append(u.Accepted, Accepted{Share: s, ID: n.id, Block: n.block, Root: n.parent == nil && !n.isFirst()})
+	c.chooseTip(n, now, u)
 	return nil
 }
 
 // release retries undecided shares until none of them can be decided.
 func (c *Chain) release(now time.Time, u *Update) {
 	for {
-		ready := c.undecided.take(now, func(h *held) bool { return c.ready(h.waits, now) })
+		ready := c.undecided.take(now, func(h *held) bool { return c.ready(h, now) })
 		if len(ready) == 0 {
 			return
 		}
 		for _, h := range ready {
-			err := c.try(h.share, now, u)
+			err := c.try(h.share, false, now, u)
 			if _, invalid := errors.AsType[RuleError](err); invalid {
 				u.Refused = append(u.Refused, Refused{ID: h.id, Err: err})
 			}
@@ -133,8 +164,9 @@ func (c *Chain) release(now time.Time, u *Update) {
 }
 
 // ready reports whether everything a share waited for is there.
-func (c *Chain) ready(waits *UndecidedError, now time.Time) bool {
-	if waits.MissingBlock != nil && c.bitcoin.blocks[*waits.MissingBlock] == nil {
+func (c *Chain) ready(h *held, now time.Time) bool {
+	waits := h.waits
+	if x := waits.MissingBlock; x != nil && c.bitcoin.blocks[*x] == nil && !c.passesOver(*x, h.share, now) {
 		return false
 	}
 	return !now.Before(waits.RetryAt) && len(c.missing(waits.MissingShares)) == 0
@@ -168,109 +200,22 @@ func (c *Chain) worthHolding(s *share.Share, now time.Time) bool {
 	return work.GtEq(c.tip.work())
 }
 
-func (c *Chain) insert(n *node) {
-	c.nodes[n.id] = n
-	c.byHeight[n.height] = append(c.byHeight[n.height], n)
-}
-
-// chooseTip moves the tip to n if its chain has more work. On equal work the
-// chain that was seen first stays.
-func (c *Chain) chooseTip(n *node, u *Update) {
-	if c.tip != nil && n.total.LtEq(&c.tip.total) {
-		return
-	}
-	fork := c.forkHeight(n)
-	depth := len(c.main) - fork
-	if depth > int(c.params.MaxReorgShares) && !c.dwarfs(n) {
-		u.DeepReorg = true
-		return
-	}
-	c.main = c.main[:fork]
-	joined := make([]*node, 0, int(n.height)+1-fork)
-	for a := range n.ancestors() {
-		if int(a.height) < fork {
-			break
-		}
-		joined = append(joined, a)
-	}
-	for i := len(joined) - 1; i >= 0; i-- {
-		c.main = append(c.main, joined[i])
-	}
-	c.tip = n
-	u.TipChanged = true
-	u.Disconnected += depth
-	u.Connected += len(joined)
-}
-
-// deepReorgWork is how many times the work of the main chain a branch needs to
-// win however deep it forks. A node that was shown a worthless chain first, which
-// costs little, would otherwise never find the real one; and nobody can double
-// all the work that a real chain has.
-const deepReorgWork = 2
-
-// dwarfs reports whether n's chain has far more work than the main chain.
-func (c *Chain) dwarfs(n *node) bool {
-	work := c.tip.total
-	work.MulUint64(deepReorgWork)
-	return n.total.GtEq(&work)
-}
-
-// forkHeight returns the height of the lowest share on n's chain that is not on
-// the main chain.
-func (c *Chain) forkHeight(n *node) int {
-	for a := range n.ancestors() {
-		if c.onMain(a) {
-			return int(a.height) + 1
-		}
-	}
-	return 0
-}
-
-func (c *Chain) onMain(n *node) bool {
-	return int(n.height) < len(c.main) && c.main[n.height] == n
-}
-
-// first returns the first share of n's chain.
-func (c *Chain) first(n *node) *node {
-	if len(c.main) > 0 {
-		for a := range n.ancestors() {
-			if c.onMain(a) {
-				return c.main[0]
-			}
-			if a.parent == nil {
-				return a
-			}
-		}
-	}
-	return n.ancestor(0)
-}
-
-// Restore adds a stored share without judging it again: it was valid when it
-// was stored. Linkage, proof of work and bits are checked nevertheless, so that
-// a damaged store is noticed; the error is a ContextError of kind ErrCorrupt.
-func (c *Chain) Restore(s *share.Share) error {
-	n := newNode(s)
-	t, err := s.CheckSanity()
-	if err != nil {
-		return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("stored share %v is damaged", n.id), Err: err}
-	}
-	n.paid.Work = target.Work(&t)
-	if err := c.link(n, s); err != nil {
-		return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("stored share %v does not connect", n.id), Err: err}
-	}
-	if err := c.checkPosition(n, s); err != nil {
-		return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("stored share %v does not fit its chain", n.id), Err: err}
-	}
-	n.block = c.isBlock(n, t)
-	c.insert(n)
-	c.chooseTip(n, &Update{})
-	return nil
-}
-
 // AddBitcoinHeader enters a header that our Bitcoin node has, in any order.
 // Only the height of a header whose parent is unknown is taken on trust.
 func (c *Chain) AddBitcoinHeader(header *wire.BlockHeader, height uint32) error {
 	return c.bitcoin.add(header, height)
+}
+
+// BitcoinBlockInvalid notes that our Bitcoin node calls a block invalid. It should
+// come before the block's header is added.
+func (c *Chain) BitcoinBlockInvalid(hash chainhash.Hash) { note(c.bitcoin.invalid, hash) }
+
+// BitcoinBlockAbsent notes that our Bitcoin node was asked for a block and does not
+// have it. Old shares are accepted nevertheless, see staleBlockAge.
+func (c *Chain) BitcoinBlockAbsent(hash chainhash.Hash) {
+	if c.bitcoin.blocks[hash] == nil {
+		note(c.bitcoin.absent, hash)
+	}
 }
 
 // HasBitcoinBlock reports whether a header was added.

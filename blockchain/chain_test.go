@@ -1,6 +1,7 @@
 package blockchain_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/chaingen"
@@ -29,15 +29,21 @@ type test struct {
 // generated shares.
 func newTest(t *testing.T, opts ...chainparams.Option) *test {
 	t.Helper()
-	opts = append([]chainparams.Option{chainparams.WithWindow(20, 5, 60, 10), chaingen.Easy}, opts...)
-	params, err := chainparams.New(chainparams.Regtest, "main", opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	params := testParams(t, "main", opts...)
 	test := &test{T: t, Generator: chaingen.New(t, params), chain: blockchain.New(params)}
 	test.addBitcoin("genesis")
 	test.now = test.Bitcoin("genesis").Header.Timestamp.Add(24 * time.Hour)
 	return test
+}
+
+func testParams(tb testing.TB, pool string, opts ...chainparams.Option) *chainparams.Params {
+	tb.Helper()
+	opts = append([]chainparams.Option{chainparams.WithWindow(20, 5, 60, 10), chaingen.Easy}, opts...)
+	params, err := chainparams.New(chainparams.Regtest, pool, opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return params
 }
 
 func (t *test) addBitcoin(name string) {
@@ -68,6 +74,29 @@ func (t *test) accept(names ...string) blockchain.Update {
 		}
 	}
 	return u
+}
+
+// restored returns a chain made of what the test's chain has accepted and kept.
+func (t *test) restored(names ...string) *blockchain.Chain {
+	t.T.Helper()
+	shares := make([]*share.Share, len(names))
+	for i, name := range names {
+		shares[i] = t.decoded(name)
+	}
+	slices.SortStableFunc(shares, func(a, b *share.Share) int { return cmp.Compare(a.Data.Height, b.Data.Height) })
+	again, base := blockchain.New(t.Params), t.chain.Base()
+	for _, s := range shares {
+		if !t.chain.Have(s.ID()) {
+			continue
+		}
+		if err := again.Restore(s, base > 0 && s.Data.Height == base); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := again.Restored(t.chain.Tip().ID, base); err != nil {
+		t.Fatal(err)
+	}
+	return again
 }
 
 // reject expects a verdict of that kind and that nothing has changed.
@@ -201,53 +230,6 @@ func TestCheapBranchIsRefused(tt *testing.T) {
 	t.reject(blockchain.ErrLowWork, "cheap")
 }
 
-// TestUncles walks through the rules of uncles. The nephew is at height 4:
-//
-//	g - a0 - a1 - a2 - nephew
-//	 \    \    \- w2 (height 3)
-//	  \    \- v1 (height 2)
-//	   \- u0 (height 1, its parent 4 above the nephew: too far)
-func TestUncles(tt *testing.T) {
-	t := newTest(tt)
-	t.Next("g", "")
-	t.Line("a", "g", 3, 3)
-	t.Next("u0", "g", chaingen.Payee(5))
-	t.Next("v1", "a0", chaingen.Payee(6))
-	t.Next("w2", "a1", chaingen.Payee(7))
-	t.Next("sibling", "a2", chaingen.Payee(8))
-	t.Next("vv", "v1", chaingen.Payee(8))
-	t.accept("g", "a0", "a1", "a2", "u0", "v1", "w2", "sibling", "vv")
-
-	t.Next("too deep", "a2", chaingen.Uncles("u0"))
-	t.reject(blockchain.ErrUncleDepth, "too deep")
-	t.Next("same height", "a2", chaingen.Uncles("sibling"))
-	t.reject(blockchain.ErrUncleDepth, "same height")
-	t.Next("first share", "a0", chaingen.Uncles("g"))
-	t.reject(blockchain.ErrUncleDepth, "first share")
-	t.Next("ancestor", "a2", chaingen.Uncles("a1"))
-	t.reject(blockchain.ErrUncleIsAncestor, "ancestor")
-	t.Next("parent", "a2", chaingen.Uncles("a2"))
-	t.reject(blockchain.ErrUncleIsAncestor, "parent")
-	t.Next("elsewhere", "a2", chaingen.Uncles("vv"))
-	t.reject(blockchain.ErrUncleParent, "elsewhere")
-
-	want := []chainhash.Hash{t.Share("v1").ID, t.Share("w2").ID}
-	t.Next("nephew", "a2", chaingen.Uncles("v1", "w2"), chaingen.Payee(1))
-	// The sibling was seen before, but the nephew brings its uncles' work.
-	t.accept("nephew")
-	t.tip("nephew")
-	if info, _ := t.chain.Info(t.Share("nephew").ID); len(info.Uncles) != 2 || !slices.Contains(info.Uncles, want[0]) {
-		t.Errorf("uncles %v", info.Uncles)
-	}
-	t.Next("again", "nephew", chaingen.Uncles("w2"))
-	t.reject(blockchain.ErrUncleTwice, "again")
-	t.Next("next", "nephew", chaingen.Uncles("sibling"))
-	t.accept("next")
-	if got := t.chain.Stats().Uncles; got != 3 {
-		t.Errorf("%d uncles on the main chain, want 3", got)
-	}
-}
-
 // TestUncleCandidates: the snapshot offers what the next share may reference.
 func TestUncleCandidates(tt *testing.T) {
 	t := newTest(tt)
@@ -275,129 +257,8 @@ func TestUncleCandidates(tt *testing.T) {
 	}
 }
 
-// TestRules breaks each rule of context by itself.
-func TestRules(tt *testing.T) {
-	t := newTest(tt)
-	t.NextBitcoin("B1", "genesis")
-	t.NextBitcoin("B2", "B1")
-	t.NextBitcoin("C1", "genesis")
-	for _, b := range []string{"B1", "B2", "C1"} {
-		t.addBitcoin(b)
-	}
-	t.Next("g", "")
-	t.Next("a", "g", chaingen.On("B1"))
-	t.accept("g", "a")
-
-	data := chaingen.Data
-	tests := []struct {
-		kind blockchain.ErrorKind
-		name string
-		opts []chaingen.Option
-	}{
-		{blockchain.ErrHeight, "height", []chaingen.Option{data(func(d *share.Data) { d.Height++ })}},
-		{blockchain.ErrTimeTooOld, "time", []chaingen.Option{chaingen.Later(-2)}},
-		{blockchain.ErrUnexpectedBits, "easy bits", []chaingen.Option{chaingen.Bits(0x2100ffff)}},
-		{blockchain.ErrUnexpectedBits, "hard bits", []chaingen.Option{chaingen.Bits(0x203fffff)}},
-		{share.ErrBits, "bits of zero", []chaingen.Option{chaingen.Bits(0)}},
-		{blockchain.ErrBitcoinHeight, "Bitcoin height", []chaingen.Option{data(func(d *share.Data) { d.BitcoinHeight++ })}},
-		{blockchain.ErrBitcoinHeader, "Bitcoin bits", []chaingen.Option{chaingen.Header(func(h *wire.BlockHeader) { h.Bits = 0x207ffffe })}},
-		{blockchain.ErrBitcoinHeader, "header time", []chaingen.Option{chaingen.Header(func(h *wire.BlockHeader) { h.Timestamp = time.Unix(0, 0) })}},
-		{blockchain.ErrBitcoinHeader, "header version", []chaingen.Option{chaingen.Header(func(h *wire.BlockHeader) { h.Version = 3 })}},
-		{blockchain.ErrBitcoinBackwards, "older Bitcoin block", []chaingen.Option{chaingen.On("genesis")}},
-		{share.ErrMerkleRoot, "payouts", []chaingen.Option{chaingen.Header(func(h *wire.BlockHeader) { h.MerkleRoot[0]++ })}},
-		{share.ErrCoinbaseValue, "value", []chaingen.Option{data(func(d *share.Data) { d.CoinbaseValue = -1 })}},
-	}
-	for _, test := range tests {
-		t.Next(test.name, "a", test.opts...)
-		t.reject(test.kind, test.name)
-	}
-	t.Next("times before Bitcoin's", "a", chaingen.On("B2"), chaingen.Later(-3*3600))
-	t.reject(blockchain.ErrTimeTooOld, "times before Bitcoin's")
-
-	// What lies just inside of the rules.
-	t.Next("on another branch", "a", chaingen.On("C1"))
-	t.Next("on the newest", "a", chaingen.On("B2"))
-	t.Next("one back on another branch", "on the newest", chaingen.On("C1"))
-	t.accept("on another branch", "on the newest", "one back on another branch")
-
-	// From there it must not go back further: B1 lies below B2.
-	t.Next("zig-zag", "one back on another branch", chaingen.On("B1"))
-	t.reject(blockchain.ErrBitcoinBackwards, "zig-zag")
-	t.NextBitcoin("B3", "B2")
-	t.addBitcoin("B3")
-	t.Next("on B3", "on the newest", chaingen.On("B3"))
-	t.accept("on B3")
-	t.Next("two lower", "on B3", chaingen.On("C1"))
-	t.reject(blockchain.ErrBitcoinBackwards, "two lower")
-	// A block that nobody knows is not asked for if its height alone is wrong.
-	t.NextBitcoin("D1", "genesis")
-	t.Next("unknown and two lower", "on B3", chaingen.On("D1"))
-	t.reject(blockchain.ErrBitcoinBackwards, "unknown and two lower")
-}
-
-func TestTimeBeforeBitcoin(tt *testing.T) {
-	t := newTest(tt)
-	t.Next("g", "", chaingen.Later(-3600)) // at the time of Bitcoin's genesis
-	names := []string{"genesis"}
-	for i := range 13 { // 130 minutes of blocks
-		names = append(names, string(rune('A'+i)))
-		t.NextBitcoin(names[i+1], names[i])
-		t.addBitcoin(names[i+1])
-	}
-	t.accept("g")
-	t.Next("early", "g", chaingen.On("M"))
-	t.reject(blockchain.ErrTimeBeforeBitcoin, "early")
-	t.Next("in time", "g", chaingen.On("K")) // 110 minutes
-	t.accept("in time")
-}
-
-func TestFirstShare(tt *testing.T) {
-	t := newTest(tt)
-	t.Next("with a height", "", chaingen.Data(func(d *share.Data) { d.Height = 1 }))
-	t.reject(blockchain.ErrFirstShare, "with a height")
-	t.Next("with an uncle", "", chaingen.Data(func(d *share.Data) { d.Uncles = []chainhash.Hash{{1}} }))
-	t.reject(blockchain.ErrFirstShare, "with an uncle")
-	t.Next("g", "")
-	t.accept("g")
-	t.reject(blockchain.ErrDuplicate, "g")
-	t.Next("another", "", chaingen.Payee(1))
-	if u := t.accept("another"); u.TipChanged {
-		t.Error("a second first share moved the tip")
-	}
-}
-
-// TestWrongPayoutIsRefused: a share that pays itself everything.
-func TestWrongPayoutIsRefused(tt *testing.T) {
-	t := newTest(tt)
-	t.Next("g", "")
-	t.accept("g")
-	thief := t.Next("thief", "g", chaingen.Payee(3))
-	all := thief.Coinbase(&t.Params.ChainID, chaingen.CoinbaseValue, nil)
-	thief.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(all), thief.Branch)
-	for {
-		if _, err := thief.CheckSanity(); err == nil {
-			break
-		}
-		thief.Header.Nonce++
-	}
-	t.reject(share.ErrMerkleRoot, "thief")
-}
-
-// TestOtherChainsShareIsRefused: a share is worth nothing in another pool.
-func TestOtherChainsShareIsRefused(tt *testing.T) {
-	t := newTest(tt)
-	params, err := chainparams.New(chainparams.Regtest, "other", chainparams.WithWindow(20, 5, 60, 10), chaingen.Easy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := chaingen.New(t, params)
-	if _, err := t.chain.Accept(other.Next("g", "").Share, t.now); !errors.Is(err, share.ErrMerkleRoot) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestBlocksAreMarked(tt *testing.T) {
-	t := newTest(tt)
+	t := newTest(tt, chainparams.WithWindow(20, 5, 300, 10))
 	t.Next("g", "")
 	t.accept("g")
 	names := t.Line("a", "g", 200, 3)

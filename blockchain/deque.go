@@ -9,9 +9,10 @@ type nodeDeque struct {
 // minDequeSlack is the least room kept before the list when it is moved.
 const minDequeSlack = 64
 
-func (d *nodeDeque) len() int     { return len(d.buf) - d.lo }
-func (d *nodeDeque) front() *node { return d.buf[d.lo] }
-func (d *nodeDeque) back() *node  { return d.buf[len(d.buf)-1] }
+func (d *nodeDeque) len() int       { return len(d.buf) - d.lo }
+func (d *nodeDeque) front() *node   { return d.buf[d.lo] }
+func (d *nodeDeque) at(i int) *node { return d.buf[d.lo+i] }
+func (d *nodeDeque) back() *node    { return d.buf[len(d.buf)-1] }
 
 func (d *nodeDeque) pushBack(n *node) {
 	if len(d.buf) == cap(d.buf) {

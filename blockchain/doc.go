@@ -7,7 +7,7 @@
 // wins ties. Its caller (internal/chainman) owes it, in this order:
 //
 //  1. AddBitcoinHeader for the node's recent Bitcoin headers;
-//  2. Restore for each stored share, in the order they were accepted;
+//  2. Restore for each stored share, lowest first, then Restored;
 //  3. Accept for each new share, and to store every share of the returned
 //     Update durably before telling anyone that it was accepted;
 //  4. AddBitcoinHeader and Retry when Bitcoin moves or an undecided share's

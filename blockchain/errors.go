@@ -20,6 +20,9 @@ type (
 const (
 	ErrFirstShare        ErrorKind = "ErrFirstShare"        // a first share with a height or uncles
 	ErrHeight            ErrorKind = "ErrHeight"            // height is not the parent's plus one
+	ErrAnchor            ErrorKind = "ErrAnchor"            // anchor is not the time of the chain's first share
+	ErrShareCount        ErrorKind = "ErrShareCount"        // count is not the parent's plus one and the uncles
+	ErrTotalWork         ErrorKind = "ErrTotalWork"         // work is not the parent's plus the share's and its uncles'
 	ErrTimeTooOld        ErrorKind = "ErrTimeTooOld"        // time not above the median of the last shares
 	ErrUnexpectedBits    ErrorKind = "ErrUnexpectedBits"    // bits other than the difficulty rule's
 	ErrUncleDepth        ErrorKind = "ErrUncleDepth"        // uncle too high or too far below
@@ -28,6 +31,7 @@ const (
 	ErrUncleTwice        ErrorKind = "ErrUncleTwice"        // uncle was included before on this chain
 	ErrBitcoinHeight     ErrorKind = "ErrBitcoinHeight"     // Bitcoin height is not the block's plus one
 	ErrBitcoinHeader     ErrorKind = "ErrBitcoinHeader"     // header that Bitcoin would refuse (bits, time, version)
+	ErrBitcoinInvalid    ErrorKind = "ErrBitcoinInvalid"    // builds on a block that our Bitcoin node calls invalid
 	ErrBitcoinBackwards  ErrorKind = "ErrBitcoinBackwards"  // builds on an older Bitcoin block than its parent
 	ErrTimeBeforeBitcoin ErrorKind = "ErrTimeBeforeBitcoin" // time long before its Bitcoin block's
 )
@@ -47,6 +51,7 @@ const (
 	ErrLowWork   ErrorKind = "ErrLowWork"   // off the main chain and far easier than the tip
 	ErrUnknown   ErrorKind = "ErrUnknown"   // no such share
 	ErrCorrupt   ErrorKind = "ErrCorrupt"   // a stored share does not fit the chain
+	ErrWindow    ErrorKind = "ErrWindow"    // the payout window reaches below what is known of the chain
 )
 
 // UndecidedError says what a share waits for. It is retried when that arrives

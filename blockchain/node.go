@@ -11,20 +11,28 @@ import (
 )
 
 // node is an accepted share in the index: what later shares' validation and the
-// payout window need of it. All of it is immutable but bitcoin, see bitcoinOf.
+// payout window need of it. It does not change but for bitcoin, see bitcoinOf, and
+// for what pruning cuts off.
 type node struct {
 	id     chainhash.Hash
-	parent *node   // nil for the first share
-	uncles []*node // valid shares of side branches that this one credits
+	parent *node   // nil at the lower end of what is kept
+	uncles []*node // valid shares of side branches that this one credits, as far as they are kept
+	root   *node   // the lowest share of its chain that was ever known here; the same for all that it carries
+	twin   *node   // the next node of the same height, in order of acceptance
 
 	height uint32
-	// count is the number of shares and referenced uncles up to here; the
-	// difficulty rule's height.
-	count int64
-	time  uint32
-	bits  uint32
-
-	total uint256.Uint256 // work of the whole chain up to here, uncles included
+	time   uint32
+	bits   uint32
+	anchor uint32 // time of the chain's first share
+	// count is the number of shares and referenced uncles since the chain's first
+	// share, the difficulty rule's height; claim is their work, by what the root
+	// says of what lies below it.
+	count uint32
+	claim uint256.Uint256
+	total uint256.Uint256 // work that is known here: from the root up, uncles included
+	// partial says that uncles of a share near its root are not known, so that
+	// paid lacks their credit.
+	partial bool
 
 	paid          payout.Entry // whom the share credits; refers to its uncles' payees
 	coinbaseValue int64
@@ -72,6 +80,10 @@ func (n *node) medianTime(shares int) uint32 {
 	slices.Sort(times)
 	return times[len(times)/2]
 }
+
+// isFirst reports whether n is the first share of its chain, and not a root that
+// others lie below.
+func (n *node) isFirst() bool { return n.height == 0 }
 
 // entry returns n in the form that scores are made of. It must not be changed.
 func (n *node) entry() *payout.Entry { return &n.paid }

@@ -6,7 +6,6 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
-	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/target"
 )
 
@@ -30,7 +29,7 @@ type Info struct {
 
 func (c *Chain) info(n *node) Info {
 	i := Info{
-		ID: n.id, Height: n.height, Time: n.time, Bits: n.bits, Work: *n.work(), TotalWork: n.total,
+		ID: n.id, Height: n.height, Time: n.time, Bits: n.bits, Work: *n.work(), TotalWork: n.claim,
 		Payee: n.payee(), CoinbaseValue: n.coinbaseValue, OnMainChain: c.onMain(n), Block: n.block,
 	}
 	i.IsUncle = !i.OnMainChain && c.isUncle(n)
@@ -49,8 +48,8 @@ func (c *Chain) info(n *node) Info {
 // isUncle reports whether a main-chain share references n: one at most
 // MaxUncleDepth above n's parent.
 func (c *Chain) isUncle(n *node) bool {
-	for h := n.height + 1; h < n.height+c.params.MaxUncleDepth && int64(h) < int64(len(c.main)); h++ {
-		if slices.Contains(c.main[h].uncles, n) {
+	for h := n.height + 1; h < n.height+c.params.MaxUncleDepth; h++ {
+		if nephew := c.mainAt(h); nephew != nil && slices.Contains(nephew.uncles, n) {
 			return true
 		}
 	}
@@ -79,9 +78,12 @@ func (c *Chain) Latest(n int) []Info {
 // beside it, newest first.
 func (c *Chain) Blocks(n int) []Info {
 	var out []Info
-	for h := len(c.main) - 1; h >= 0 && len(out) < n; h-- {
-		for _, share := range c.byHeight[uint32(h)] {
-			if share.block && len(out) < n {
+	for _, main := range slices.Backward(c.main) {
+		for share := c.byHeight[main.height]; share != nil; share = share.twin {
+			if len(out) == n {
+				return out
+			}
+			if share.block {
 				out = append(out, c.info(share))
 			}
 		}
@@ -97,7 +99,7 @@ func (c *Chain) Have(id chainhash.Hash) bool { return c.nodes[id] != nil }
 func (c *Chain) Len() int { return len(c.nodes) }
 
 // Locator returns main-chain IDs from the tip down: ten in a row, then at
-// doubling distances, the first share last. It is empty on an empty chain.
+// doubling distances, the lowest that is kept last. It is empty on an empty chain.
 func (c *Chain) Locator() []chainhash.Hash {
 	var ids []chainhash.Hash
 	step := 1
@@ -114,14 +116,19 @@ func (c *Chain) Locator() []chainhash.Hash {
 }
 
 // AfterLocator returns up to max main-chain IDs in ascending order that follow
-// the first share of the locator found on the main chain, or the whole chain if
-// none is. The uncles that a share references come right before it. The list
-// ends with stop if that is reached.
+// the first share of the locator found on the main chain, or the chain as far as
+// it is kept if none is. The uncles that a share references come right before it,
+// but for those whose own parent is gone. The list ends with stop if that is
+// reached.
 func (c *Chain) AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, max int) []chainhash.Hash {
-	from := 0
+	from := c.joinFrom()
+	below := uint32(0) // what the asker cannot place
+	if from < len(c.main) {
+		below = c.main[from].height
+	}
 	for _, id := range locator {
 		if n := c.nodes[id]; n != nil && c.onMain(n) {
-			from = int(n.height) + 1
+			from, below = int(n.height-c.main[0].height)+1, c.main[0].height
 			break
 		}
 	}
@@ -131,7 +138,9 @@ func (c *Chain) AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, max 
 			break
 		}
 		for _, u := range n.uncles {
-			ids = append(ids, u.id)
+			if u.parent != nil && u.parent.height >= below {
+				ids = append(ids, u.id)
+			}
 		}
 		ids = append(ids, n.id)
 		if n.id == stop {
@@ -139,6 +148,21 @@ func (c *Chain) AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, max 
 		}
 	}
 	return ids
+}
+
+// joinMargin is how far above the lowest kept share a chain is offered to those
+// who know nothing of it: ten minutes of shares on mainnet, so that the first of
+// them are not pruned before they are asked for.
+const joinMargin = 60
+
+// joinFrom returns where in the main chain a newcomer begins.
+func (c *Chain) joinFrom() int {
+	if len(c.main) == 0 || c.main[0].isFirst() {
+		return 0
+	}
+	// Short chains, as in tests, must leave the newcomer a window.
+	spare := len(c.main) - int(c.params.WindowShares)
+	return max(0, min(joinMargin, spare/4))
 }
 
 // Ancestors returns the IDs of what a share stands on over that many
@@ -165,27 +189,39 @@ func (c *Chain) Ancestors(id chainhash.Hash, generations int, stops []chainhash.
 	return ids
 }
 
-// IDAt returns the main-chain share of a height.
+// IDAt returns the main-chain share of a height, if it is kept.
 func (c *Chain) IDAt(height uint32) (chainhash.Hash, bool) {
-	if int64(height) >= int64(len(c.main)) {
+	n := c.mainAt(height)
+	if n == nil {
 		return chainhash.Hash{}, false
 	}
-	return c.main[height].id, true
+	return n.id, true
+}
+
+// HeightOf returns the height of an accepted share.
+func (c *Chain) HeightOf(id chainhash.Hash) (uint32, bool) {
+	n := c.nodes[id]
+	if n == nil {
+		return 0, false
+	}
+	return n.height, true
 }
 
 // Stats counts what the chain holds.
 type Stats struct {
-	Main      int // main-chain shares
-	Uncles    int // shares beside it that it references
-	Side      int // shares beside it that it does not
-	Undecided int // shares that wait for something
+	Main      int    // main-chain shares
+	First     uint32 // height of the lowest of them
+	Uncles    int    // shares beside it that it references
+	Side      int    // shares beside it that it does not
+	Undecided int    // shares that wait for something
 }
 
 // Stats returns the counts.
 func (c *Chain) Stats() Stats {
 	s := Stats{Main: len(c.main), Undecided: len(c.undecided.held)}
 	if c.tip != nil {
-		s.Uncles = int(c.tip.count) - len(c.main)
+		s.First = c.main[0].height
+		s.Uncles = int(c.tip.count-c.main[0].count) - (len(c.main) - 1)
 	}
 	s.Side = len(c.nodes) - s.Main - s.Uncles
 	return s
@@ -195,30 +231,26 @@ func (c *Chain) Stats() Stats {
 type Window struct {
 	Shares, Uncles, Payees int
 	First, Last            uint32 // heights
+	Whole                  bool   // nothing of it lies below what is known of the chain
 }
 
 // Window returns the extent of the window behind a share for a header with the
 // given Bitcoin bits; the zero Window for the zero ID or an unknown share.
 func (c *Chain) Window(parent chainhash.Hash, headerBits uint32) Window {
 	n := c.nodes[parent]
-	t, err := target.FromCompact(headerBits)
-	if n == nil || err != nil {
+	if n == nil {
 		return Window{}
 	}
-	blockWork := target.Work(&t)
-	limit := payout.LimitFor(c.params, &blockWork)
-	w := Window{Last: n.height, Payees: c.windowBehind(n, headerBits).Len()}
-	entries := func(yield func(payout.Entry) bool) {
-		for a := range n.ancestors() {
-			if !yield(*a.entry()) {
-				return
-			}
-		}
+	moved := c.moveWindow(n, headerBits)
+	if moved == nil {
+		return Window{}
 	}
-	for e := range limit.Entries(entries) {
-		w.Shares++
-		w.Uncles += len(e.Uncles)
-		w.First = e.Height
+	w := Window{
+		Shares: moved.nodes.len(), Payees: moved.Len(), First: moved.nodes.front().height, Last: n.height,
+		Whole: moved.whole(c.params.MaxUncleDepth),
+	}
+	for i := range w.Shares {
+		w.Uncles += len(moved.nodes.at(i).paid.Uncles)
 	}
 	return w
 }
@@ -235,6 +267,6 @@ func (c *Chain) Hashrate(shares int) float64 {
 		elapsed = 1
 	}
 	work := c.tip.total
-	work.Sub(&from.total)
+	work.Sub(&from.total) // of the same root
 	return target.WorkFloat(&work) / float64(elapsed)
 }

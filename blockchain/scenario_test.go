@@ -273,7 +273,7 @@ func TestStoryManyWindows(tt *testing.T) {
 func TestStoryHeavyPast(tt *testing.T) {
 	orders := [][2]string{{"a", "b"}, {"b", "a"}}
 	for _, order := range orders {
-		t := newTest(tt, chainparams.WithWindow(20, 5, 300, 300), func(p *chainparams.Params) { p.EasiestBits = 0x2007ffff })
+		t := newTest(tt, chainparams.WithWindow(20, 5, 320, 300), func(p *chainparams.Params) { p.EasiestBits = 0x2007ffff })
 		t.Next("g", "")
 		line := map[string][]string{}
 		for branch, late := range map[string]func(i int) int{

@@ -21,7 +21,7 @@ type Tip struct {
 	Empty  bool
 	Work   uint256.Uint256 // of the whole chain, expected hashes
 	Time   uint32
-	Shares int64 // main-chain shares and their uncles
+	Shares uint32 // since the chain's first share, referenced uncles included
 
 	// Bitcoin is the block the tip's header builds on, and BitcoinHeight the
 	// height of the newest that the last shares build on, 0 if unknown. The next
@@ -34,36 +34,50 @@ type Tip struct {
 	NextTarget uint256.Uint256
 	MinTime    uint32           // the next share's time is at least this
 	Uncles     []chainhash.Hash // that the next share can reference, in order
+
+	// What the next share has to state of its chain if it references Uncles. The
+	// first share of all states its own time as anchor.
+	NextAnchor uint32
+	NextCount  uint32
+	NextWork   uint256.Uint256
 }
 
 // Tip returns the snapshot of the current tip.
 func (c *Chain) Tip() *Tip {
-	t := &Tip{Empty: c.tip == nil, NextBits: c.nextBits(c.tip)}
+	t := &Tip{Empty: c.tip == nil, NextBits: c.nextBits(c.tip), NextCount: 1}
 	// nextBits yields targets only.
 	t.NextTarget, _ = target.FromCompact(t.NextBits)
+	t.NextWork = target.Work(&t.NextTarget)
 	if c.tip == nil {
 		return t
 	}
 	n := c.tip
-	t.ID, t.Height, t.Work, t.Time, t.Shares = n.id, n.height, n.total, n.time, n.count
+	t.ID, t.Height, t.Work, t.Time, t.Shares = n.id, n.height, n.claim, n.time, n.count
 	t.NextHeight = n.height + 1
 	t.MinTime = n.medianTime(c.params.MedianTimeShares) + 1
 	t.Bitcoin = n.prevBlock
 	if newest, err := c.newestBitcoin(n); err == nil {
 		t.BitcoinHeight = uint32(newest.height)
 	}
-	t.Uncles = c.uncleCandidates()
+	t.NextAnchor = n.anchor
+	t.NextCount += n.count
+	t.NextWork.Add(&n.claim)
+	for _, u := range c.uncleCandidates() {
+		t.Uncles = append(t.Uncles, u.id)
+		t.NextCount++
+		t.NextWork.Add(u.work())
+	}
 	return t
 }
 
 // uncleCandidates returns the shares of branches that a child of the tip may
 // reference: those with the most work first, the earliest seen among equals, in
 // the end in the order that share data demands.
-func (c *Chain) uncleCandidates() []chainhash.Hash {
+func (c *Chain) uncleCandidates() []*node {
 	next := &node{parent: c.tip, height: c.tip.height + 1}
 	var found []*node
 	for depth := uint32(1); depth < c.params.MaxUncleDepth && depth <= c.tip.height; depth++ {
-		for _, u := range c.byHeight[next.height-depth] {
+		for u := c.byHeight[next.height-depth]; u != nil; u = u.twin {
 			if !c.onMain(u) && c.checkUncle(next, u) == nil {
 				found = append(found, u)
 			}
@@ -71,32 +85,44 @@ func (c *Chain) uncleCandidates() []chainhash.Hash {
 	}
 	slices.SortStableFunc(found, func(a, b *node) int { return b.work().Cmp(a.work()) })
 	found = found[:min(len(found), c.params.MaxUncles)]
-	ids := make([]chainhash.Hash, len(found))
-	for i, u := range found {
-		ids[i] = u.id
-	}
-	slices.SortFunc(ids, func(a, b chainhash.Hash) int { return bytes.Compare(a[:], b[:]) })
-	return ids
+	slices.SortFunc(found, func(a, b *node) int { return bytes.Compare(a.id[:], b.id[:]) })
+	return found
 }
 
 // Payouts returns what the coinbase of a share on top of parent pays, for a
-// header with the given Bitcoin bits. The zero ID stands for no parent.
+// header with the given Bitcoin bits. The zero ID stands for no parent. The error
+// is a ContextError: of kind ErrUnknown, or ErrWindow on a node that has joined too
+// recently.
 func (c *Chain) Payouts(parent chainhash.Hash, headerBits uint32, value int64, class share.Class) (payout.Result, error) {
-	n, err := c.find(parent)
+	w, err := c.wholeWindow(parent, headerBits)
 	if err != nil {
 		return payout.Result{}, err
 	}
-	return c.windowBehind(n, headerBits).Compute(c.params, value, class, &parent), nil
+	return w.Compute(c.params, value, class, &parent), nil
 }
 
 // Scores returns a copy of the scores of the window behind a share, ordered by
 // script.
 func (c *Chain) Scores(parent chainhash.Hash, headerBits uint32) ([]payout.Score, error) {
+	w, err := c.wholeWindow(parent, headerBits)
+	if err != nil {
+		return nil, err
+	}
+	return w.Scores(), nil
+}
+
+// wholeWindow returns the window behind a share, or a ContextError if it reaches
+// below what is known.
+func (c *Chain) wholeWindow(parent chainhash.Hash, headerBits uint32) (*payout.Window, error) {
 	n, err := c.find(parent)
 	if err != nil {
 		return nil, err
 	}
-	return c.windowBehind(n, headerBits).Scores(), nil
+	w, whole := c.windowBehind(n, headerBits)
+	if !whole {
+		return nil, contextError(ErrWindow, "the payout window behind share %v is not known yet: the chain begins at height %d", parent, max(n.root.height, c.base))
+	}
+	return w, nil
 }
 
 // find returns a share of the index, nil for the zero ID.

@@ -84,24 +84,6 @@ func TestReleasedShareMissesBlock(tt *testing.T) {
 	t.tip("b")
 }
 
-func TestTimeAheadIsHeld(tt *testing.T) {
-	t := newTest(tt)
-	t.Next("g", "")
-	t.accept("g")
-	s := t.Next("a", "g")
-	at := time.Unix(int64(s.Data.Time), 0)
-	t.now = at.Add(-91 * time.Second)
-	if w := t.undecided(blockchain.ErrTimeTooNew, "a"); !w.RetryAt.Equal(at.Add(-90 * time.Second)) {
-		t.Errorf("retry at %v, want 90 s before %v", w.RetryAt, at)
-	}
-	if u := t.chain.Retry(t.now); u.TipChanged {
-		t.Error("accepted before its time")
-	}
-	if u := t.chain.Retry(at.Add(-90 * time.Second)); !u.TipChanged {
-		t.Error("not accepted when its time came")
-	}
-}
-
 func TestHeldInvalidShareIsReported(tt *testing.T) {
 	t := newTest(tt)
 	t.Next("g", "")
@@ -241,29 +223,24 @@ func TestAnyOrderOfArrival(tt *testing.T) {
 	}
 }
 
-// TestRestore: the shares in the order they were accepted give the same chain
-// without being judged again; damage is noticed.
+// TestRestore: stored shares give the same chain without being judged again; damage
+// is noticed.
 func TestRestore(tt *testing.T) {
 	t := newTest(tt)
 	names := tangle(t)
 	t.addBitcoin("B1")
 	t.accept(names...)
-	again := blockchain.New(t.Params)
-	for _, name := range names {
-		if err := again.Restore(t.decoded(name)); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-	}
+	again := t.restored(names...)
 	if got, want := again.Tip().ID, t.chain.Tip().ID; got != want || again.Stats().Uncles != t.chain.Stats().Uncles {
 		t.Errorf("tip %v, want %v", got, want)
 	}
 	hole := blockchain.New(t.Params)
-	if err := hole.Restore(t.decoded("m0")); !errors.Is(err, blockchain.ErrCorrupt) {
+	if err := hole.Restore(t.decoded("m0"), false); !errors.Is(err, blockchain.ErrCorrupt) {
 		t.Errorf("a hole: %v", err)
 	}
 	damaged := t.decoded("g")
 	damaged.Data.Bits = 0x1d00ffff
-	if err := hole.Restore(damaged); !errors.Is(err, blockchain.ErrCorrupt) {
+	if err := hole.Restore(damaged, false); !errors.Is(err, blockchain.ErrCorrupt) {
 		t.Errorf("damage: %v", err)
 	}
 }
@@ -283,13 +260,8 @@ func TestRestoredShareOnStaleBlock(tt *testing.T) {
 	t.accept("g", "a")
 	t.reject(blockchain.ErrBitcoinBackwards, "back")
 
-	t.chain = blockchain.New(t.Params)
+	t.chain = t.restored("g", "a")
 	t.addBitcoin("genesis")
-	for _, name := range []string{"g", "a"} {
-		if err := t.chain.Restore(t.decoded(name)); err != nil {
-			t.Fatal(err)
-		}
-	}
 	if w := t.undecided(blockchain.ErrMissingBitcoinBlock, "back"); *w.MissingBlock != t.Bitcoin("B2").Hash {
 		t.Errorf("waits for %v", w.MissingBlock)
 	}

@@ -18,26 +18,60 @@ type window struct {
 // windowBehind moves the window so that it ends with parent, cut for headers
 // with those Bitcoin bits, and returns it: empty for a nil parent. The bits must
 // be a target, as checkBitcoin has made sure of.
-func (c *Chain) windowBehind(parent *node, headerBits uint32) *payout.Window {
+//
+// The scores are those that all nodes see only if the window is whole: a chain
+// that is known from a root on only may lack its lower end.
+func (c *Chain) windowBehind(parent *node, headerBits uint32) (w *payout.Window, whole bool) {
 	if parent == nil {
-		return payout.NewWindow(c.params)
+		return payout.NewWindow(c.params), true
 	}
-	t, err := target.FromCompact(headerBits)
-	if err != nil {
-		return payout.NewWindow(c.params)
+	moved := c.moveWindow(parent, headerBits)
+	if moved == nil {
+		return payout.NewWindow(c.params), false
 	}
-	blockWork := target.Work(&t)
-	c.window.limit = payout.LimitFor(c.params, &blockWork)
-	c.moveHead(parent)
-	c.moveTail()
-	return c.window.Window
+	return moved.Window, moved.whole(c.params.MaxUncleDepth)
 }
 
-// moveHead takes off what is not below parent, down to the fork, and puts on
+// moveWindow is windowBehind for a share that there is; nil if the bits are no
+// target.
+func (c *Chain) moveWindow(parent *node, headerBits uint32) *window {
+	t, err := target.FromCompact(headerBits)
+	if err != nil {
+		return nil
+	}
+	moved := &c.window
+	if c.tip != nil && parent.root != c.tip.root {
+		moved = &c.aside
+	}
+	blockWork := target.Work(&t)
+	moved.limit = payout.LimitFor(c.params, &blockWork)
+	moved.moveHead(parent)
+	moved.moveTail()
+	return moved
+}
+
+// whole reports whether the window has all the shares it is to have, with all
+// their uncles. Only the lowest maxUncleDepth shares of a chain can be partial.
+func (w *window) whole(maxUncleDepth uint32) bool {
+	lowest := w.nodes.front()
+	if lowest.isFirst() {
+		return true
+	}
+	if w.Short(&w.limit) {
+		return false
+	}
+	for i := range min(w.nodes.len(), int(maxUncleDepth)) {
+		if w.nodes.at(i).partial {
+			return false
+		}
+	}
+	return true
+}
+
+// moveHead makes parent the window's newest share. It takes off what is not below parent, down to the fork, and puts on
 // what is missing above it. A window that has nothing in common with parent's
 // chain begins anew.
-func (c *Chain) moveHead(parent *node) {
-	w := &c.window
+func (w *window) moveHead(parent *node) {
 	var missing []*node // from parent down to the fork
 	for n := parent; w.nodes.len() > 0 && w.nodes.back() != n; {
 		if n == nil || w.nodes.back().height >= n.height {
@@ -57,8 +91,7 @@ func (c *Chain) moveHead(parent *node) {
 }
 
 // moveTail drops what is too old and fills up what is missing.
-func (c *Chain) moveTail() {
-	w := &c.window
+func (w *window) moveTail() {
 	w.trim()
 	for n := w.nodes.front().parent; n != nil && w.Short(&w.limit); n = n.parent {
 		w.AddOldest(n.entry())

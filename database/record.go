@@ -11,53 +11,110 @@ import (
 )
 
 // schemaVersion is the version of the tables in the package's documentation.
-const schemaVersion = 1
+const schemaVersion = 2
 
 var (
-	metaKey = []byte("m")
-	tipKey  = []byte("t")
+	metaKey  = []byte("m")
+	stateKey = []byte("t")
 )
 
 const (
-	sequencePrefix = 'q'
-	sharePrefix    = 's'
+	sharePrefix = 's'
 
-	metaSize = 4 + chainhash.HashSize
-	tipSize  = 8 + chainhash.HashSize
+	metaSize     = 4 + chainhash.HashSize + obfuscationSize
+	stateSize    = 8 + 8 + 4 + chainhash.HashSize
+	shareKeySize = 1 + 4 + chainhash.HashSize
 )
 
-func shareKey(id chainhash.Hash) []byte {
-	return append([]byte{sharePrefix}, id[:]...)
+// flagRoot marks a share that was accepted without its parent. The other bits
+// are zero.
+const flagRoot = 1
+
+func encodeMeta(version uint32, chainID chainhash.Hash, key obfuscation) []byte {
+	b := binary.LittleEndian.AppendUint32(make([]byte, 0, metaSize), version)
+	return append(append(b, chainID[:]...), key[:]...)
 }
 
-func sequenceKey(n uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{sequencePrefix}, n)
+// state is what changes with every batch.
+type state struct {
+	stored   uint64         // shares in the table
+	appended uint64         // shares ever appended, pruned ones included
+	base     uint32         // nothing below this height is stored
+	tip      chainhash.Hash // zero for an empty chain
 }
 
-func encodeMeta(chainID chainhash.Hash) []byte {
-	return append(binary.LittleEndian.AppendUint32(nil, schemaVersion), chainID[:]...)
+// appendState appends the plain encoding of the state record to b.
+func appendState(b []byte, s state) []byte {
+	b = binary.LittleEndian.AppendUint64(b, s.stored)
+	b = binary.LittleEndian.AppendUint64(b, s.appended)
+	b = binary.LittleEndian.AppendUint32(b, s.base)
+	return append(b, s.tip[:]...)
 }
 
-func encodeTip(count uint64, tip chainhash.Hash) []byte {
-	return append(binary.LittleEndian.AppendUint64(nil, count), tip[:]...)
-}
-
-func encodeRecord(sequence uint64, s *share.Share) []byte {
-	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 8+share.MaxEncodedSize), sequence)
-	return s.AppendEncode(b)
-}
-
-// decodeRecord reads the record that is stored for a ShareID and verifies that
-// it holds that share.
-func decodeRecord(id chainhash.Hash, value []byte) (sequence uint64, s *share.Share, err error) {
-	if len(value) < 8 {
-		return 0, nil, errors.New("record is too short")
+// decodeState reads the plain encoding of the state record.
+func decodeState(b []byte) (s state, err error) {
+	if len(b) != stateSize {
+		return s, damage("its state record is missing or damaged")
 	}
-	if s, err = share.Decode(value[8:]); err != nil {
-		return 0, nil, err
+	s.stored = binary.LittleEndian.Uint64(b)
+	s.appended = binary.LittleEndian.Uint64(b[8:])
+	s.base = binary.LittleEndian.Uint32(b[16:])
+	s.tip = chainhash.Hash(b[20:])
+	if s.stored > s.appended {
+		return s, damage(fmt.Sprintf("its state record counts %d of %d shares", s.stored, s.appended))
+	}
+	return s, nil
+}
+
+// appendHeightKey appends the key before all shares of a height.
+func appendHeightKey(b []byte, height uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(b, sharePrefix), height)
+}
+
+func appendShareKey(b []byte, height uint32, id *chainhash.Hash) []byte {
+	return append(appendHeightKey(b, height), id[:]...)
+}
+
+func shareKey(height uint32, id chainhash.Hash) []byte {
+	return appendShareKey(make([]byte, 0, shareKeySize), height, &id)
+}
+
+func isShareKey(key []byte) bool {
+	return len(key) == shareKeySize && key[0] == sharePrefix
+}
+
+// splitShareKey takes apart what appendShareKey has made.
+func splitShareKey(key []byte) (height uint32, id chainhash.Hash) {
+	return binary.BigEndian.Uint32(key[1:]), chainhash.Hash(key[5:])
+}
+
+// appendRecord appends the plain encoding of a share's record to b.
+func appendRecord(b []byte, s *share.Share, root bool) []byte {
+	var flags byte
+	if root {
+		flags = flagRoot
+	}
+	return s.AppendEncode(append(b, flags))
+}
+
+// decodeRecord reads the plain encoding of a share's record and verifies that
+// the share belongs to its key.
+func decodeRecord(key, plain []byte) (s *share.Share, root bool, err error) {
+	if !isShareKey(key) || len(plain) == 0 {
+		return nil, false, errors.New("record is too short")
+	}
+	if plain[0]&^flagRoot != 0 {
+		return nil, false, fmt.Errorf("record has unknown flags %#02x", plain[0])
+	}
+	height, id := splitShareKey(key)
+	if s, err = share.Decode(plain[1:]); err != nil {
+		return nil, false, err
 	}
 	if s.ID() != id {
-		return 0, nil, fmt.Errorf("record holds another share, %v", s.ID())
+		return nil, false, fmt.Errorf("record holds another share, %v", s.ID())
 	}
-	return binary.LittleEndian.Uint64(value), s, nil
+	if s.Data.Height != height {
+		return nil, false, fmt.Errorf("record is filed under height %d, its share has %d", height, s.Data.Height)
+	}
+	return s, plain[0] == flagRoot, nil
 }

@@ -1,154 +1,194 @@
 package database
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/syndtr/goleveldb/leveldb"
-	"github.com/syndtr/goleveldb/leveldb/opt"
 	"github.com/syndtr/goleveldb/leveldb/util"
 
+	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // Store is an open database.
 type Store struct {
-	db      *leveldb.DB
-	closeDB func() error
-	path    string
+	engine *engine
+	handle *handle
+	path   string
+	key    obfuscation
 
-	mu   sync.Mutex
-	mark *mark
-	next uint64         // sequence number of the next share
-	tip  chainhash.Hash // as last written
+	mu     sync.Mutex
+	mark   *mark
+	state  state // as last written
+	top    int64 // the greatest height ever stored, −1 if there is none
+	failed error // a write's, after which there are no others
+
+	// What one Append leaves for the next to use again.
+	batch  leveldb.Batch
+	record []byte
+	added  map[chainhash.Hash]bool
 }
 
 // Close closes the database.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(s.closeDB(), s.mark.close())
+	return errors.Join(s.handle.close(), s.mark.close())
 }
 
-// Append stores shares and the chain's tip after them in one durable batch. A
-// share that is stored already is left alone.
-func (s *Store) Append(shares []*share.Share, tip chainhash.Hash) error {
+// Append stores shares and the chain's tip after them, and deletes all shares
+// below the height base, in one durable batch. A share that is stored already is
+// left alone, one below base is not stored, and a base lower than before changes
+// nothing. Of a great many shares to delete some are left to the next calls.
+//
+// After an error every further call returns ErrStopped.
+func (s *Store) Append(accepted []blockchain.Accepted, tip chainhash.Hash, base uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	next := s.next
-	batch := new(leveldb.Batch)
-	added := make(map[chainhash.Hash]bool, len(shares))
-	for _, sh := range shares {
-		id := sh.ID()
-		stored, err := s.db.Has(shareKey(id), nil)
-		if err != nil {
-			return s.readError(err)
-		}
-		if stored || added[id] {
-			continue
-		}
-		added[id] = true
-		batch.Put(shareKey(id), encodeRecord(next, sh))
-		batch.Put(sequenceKey(next), id[:])
-		next++
+	if s.failed != nil {
+		return fmt.Errorf("%w: %w", ErrStopped, s.failed)
 	}
-	batch.Put(tipKey, encodeTip(next, tip))
-	if err := s.db.Write(batch, &opt.WriteOptions{Sync: true}); err != nil {
-		return s.writeError(err)
-	}
-	s.next, s.tip = next, tip
-	if err := s.mark.set(next); err != nil {
-		return s.writeError(err)
+	if err := s.append(accepted, tip, base); err != nil {
+		s.failed = fmt.Errorf("writing the database %s: %w", s.path, err)
+		return s.failed
 	}
 	return nil
 }
 
+func (s *Store) append(accepted []blockchain.Accepted, tip chainhash.Hash, base uint32) error {
+	s.batch.Reset()
+	next, top := s.state, s.top
+	next.tip = tip
+	base = max(base, next.base)
+	if err := s.insert(accepted, base, &next, &top); err != nil {
+		return err
+	}
+	if err := s.prune(base, &next); err != nil {
+		return err
+	}
+	s.record = appendState(s.record[:0], next)
+	s.key.apply(s.record)
+	s.batch.Put(stateKey, s.record)
+	if err := s.engine.write(s.handle, &s.batch); err != nil {
+		return err
+	}
+	s.state, s.top = next, top
+	return s.mark.set(next.appended)
+}
+
+// insert adds the shares that are not stored yet to the batch. Only those that
+// are no higher than another one before can be stored already.
+func (s *Store) insert(accepted []blockchain.Accepted, base uint32, next *state, top *int64) error {
+	clear(s.added)
+	key := make([]byte, 0, shareKeySize)
+	for i := range accepted {
+		a := &accepted[i]
+		height := a.Share.Data.Height
+		if height < base || s.added[a.ID] {
+			continue
+		}
+		key = appendShareKey(key[:0], height, &a.ID)
+		if int64(height) <= s.top {
+			if stored, err := s.handle.Has(key, nil); err != nil {
+				return err
+			} else if stored {
+				continue
+			}
+		}
+		s.record = appendRecord(s.record[:0], a.Share, a.Root)
+		s.key.apply(s.record)
+		s.batch.Put(key, s.record)
+		s.added[a.ID] = true
+		next.stored++
+		next.appended++
+		*top = max(*top, int64(height))
+	}
+	return nil
+}
+
+// findTop finds the greatest height stored.
+func (s *Store) findTop() error {
+	s.added = make(map[chainhash.Hash]bool)
+	it := s.handle.NewIterator(util.BytesPrefix([]byte{sharePrefix}), scan)
+	defer it.Release()
+	s.top = -1
+	if it.Last() && isShareKey(it.Key()) {
+		height, _ := splitShareKey(it.Key())
+		s.top = int64(height)
+	}
+	return it.Error()
+}
+
 // Share returns the encoding of a stored share, or ErrNotFound.
-func (s *Store) Share(id chainhash.Hash) ([]byte, error) {
-	value, err := s.db.Get(shareKey(id), nil)
+func (s *Store) Share(height uint32, id chainhash.Hash) ([]byte, error) {
+	value, err := s.handle.Get(shareKey(height, id), nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, ErrNotFound
 	}
+	if err == nil && len(value) == 0 {
+		err = damage(fmt.Sprintf("the record of share %v is empty", id))
+	}
 	if err != nil {
-		return nil, s.readError(err)
+		return nil, explain(s.path, err)
 	}
-	if len(value) < 8 {
-		return nil, corrupt(s.path, fmt.Sprintf("the record of share %v is damaged", id))
-	}
-	return value[8:], nil
+	s.key.apply(value)
+	return value[1:], nil
 }
 
 // Len returns the number of stored shares.
 func (s *Store) Len() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.next
+	return s.state.stored
 }
 
 // Tip returns the tip stored last, the zero hash for an empty chain.
 func (s *Store) Tip() chainhash.Hash {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tip
+	return s.state.tip
 }
 
-// Load calls restore for every share in the order of Append. It verifies that
-// none is missing and that each record hashes to the ID it is stored under;
-// damage and restore's errors come back as ErrCorrupt.
-func (s *Store) Load(restore func(*share.Share) error) error {
-	it := s.db.NewIterator(util.BytesPrefix([]byte{sequencePrefix}), nil)
+// Base returns the lowest height that is not pruned, 0 before the first pruning.
+func (s *Store) Base() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.base
+}
+
+// Load calls restore for every share in ascending order of height, so that
+// parents and uncles come before their children; root says that the share was
+// accepted without its parent. It verifies that none is missing and that each
+// record holds the share it is stored under; damage and restore's errors come
+// back as ErrCorrupt.
+func (s *Store) Load(restore func(s *share.Share, root bool) error) error {
+	s.mu.Lock()
+	it := s.handle.NewIterator(util.BytesPrefix([]byte{sharePrefix}), scan)
+	want := s.state.stored
+	s.mu.Unlock()
 	defer it.Release()
-	var count uint64
+	var found uint64
+	var plain []byte
 	for it.Next() {
-		key, value := it.Key(), it.Value()
-		if len(key) != 9 || len(value) != chainhash.HashSize || binary.BigEndian.Uint64(key[1:]) != count {
-			return corrupt(s.path, fmt.Sprintf("the record of share number %d is missing", count))
+		plain = append(plain[:0], it.Value()...)
+		s.key.apply(plain)
+		sh, root, err := decodeRecord(it.Key(), plain)
+		if err != nil {
+			return explain(s.path, damage(fmt.Sprintf("the record %x is damaged: %v", it.Key(), err)))
 		}
-		if err := s.loadOne(count, chainhash.Hash(value), restore); err != nil {
-			return err
+		if err := restore(sh, root); err != nil {
+			return explain(s.path, damage(fmt.Sprintf("share %v at height %d: %v", sh.ID(), sh.Data.Height, err)))
 		}
-		count++
+		found++
 	}
 	if err := it.Error(); err != nil {
-		return s.readError(err)
+		return explain(s.path, err)
 	}
-	if want := s.Len(); count != want {
-		return corrupt(s.path, fmt.Sprintf("it has %d of %d shares", count, want))
-	}
-	return nil
-}
-
-func (s *Store) loadOne(sequence uint64, id chainhash.Hash, restore func(*share.Share) error) error {
-	value, err := s.db.Get(shareKey(id), nil)
-	if err != nil && !errors.Is(err, leveldb.ErrNotFound) {
-		return s.readError(err)
-	}
-	if err != nil {
-		return corrupt(s.path, fmt.Sprintf("share %v is missing", id))
-	}
-	stored, sh, err := decodeRecord(id, value)
-	if err == nil && stored != sequence {
-		err = fmt.Errorf("record has the number %d, not %d", stored, sequence)
-	}
-	if err != nil {
-		return corrupt(s.path, fmt.Sprintf("share %v is damaged: %v", id, err))
-	}
-	if err := restore(sh); err != nil {
-		return corrupt(s.path, err.Error())
+	if found != want {
+		return explain(s.path, damage(fmt.Sprintf("it has %d of %d shares", found, want)))
 	}
 	return nil
-}
-
-func (s *Store) readError(err error) error {
-	if isDamage(err) {
-		return corrupt(s.path, err.Error())
-	}
-	return fmt.Errorf("reading the database %s: %w", s.path, err)
-}
-
-func (s *Store) writeError(err error) error {
-	return fmt.Errorf("writing the database %s: %w", s.path, err)
 }

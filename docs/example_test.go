@@ -96,12 +96,28 @@ func (e *example) add(name, parent string, bits uint32, seconds uint32, payee []
 		Branch: []chainhash.Hash{chainhash.Hash(bytes.Repeat([]byte{0xee}, 32))},
 	}
 	copy(s.Extranonce[:], "\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"+name[:1])
+	limit, err := target.FromCompact(bits)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	s.Data.Anchor, s.Data.Count, s.Data.Work = at, 1, target.Work(&limit)
 	if parent != "" {
+		p := &e.shares[parent].Data
 		s.Data.Previous = e.shares[parent].ID()
-		s.Data.Height = e.shares[parent].Data.Height + 1
+		s.Data.Height = p.Height + 1
+		s.Data.Anchor = p.Anchor
+		s.Data.Count += p.Count
+		s.Data.Work.Add(&p.Work)
 	}
 	for _, u := range uncles {
 		s.Data.Uncles = append(s.Data.Uncles, e.shares[u].ID())
+		limit, err := target.FromCompact(e.shares[u].Data.Bits)
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		work := target.Work(&limit)
+		s.Data.Count++
+		s.Data.Work.Add(&work)
 	}
 	result, err := e.chain.Payouts(s.Data.Previous, s.Header.Bits, s.Data.CoinbaseValue, s.Data.Class)
 	if err != nil {
@@ -109,10 +125,6 @@ func (e *example) add(name, parent string, bits uint32, seconds uint32, payee []
 	}
 	coinbase := s.Coinbase(&e.params.ChainID, result.Finder, result.Payouts)
 	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
-	limit, err := target.FromCompact(bits)
-	if err != nil {
-		e.t.Fatal(err)
-	}
 	for id := s.ID(); !target.HashMeets(&id, &limit); id = s.ID() {
 		s.Header.Nonce++
 	}

@@ -75,8 +75,12 @@ func newWork(cfg *Config, t *Template, tip *blockchain.Tip, previous *Work) (*Wo
 		data: share.Data{
 			Version: share.Version, Previous: tip.ID, Uncles: tip.Uncles,
 			Height: tip.NextHeight, Time: max(now, tip.MinTime), Bits: tip.NextBits,
+			Anchor: tip.NextAnchor, Count: tip.NextCount, Work: tip.NextWork,
 			BitcoinHeight: t.Height, CoinbaseValue: t.CoinbaseValue, Tag: cfg.Tag,
 		},
+	}
+	if tip.Empty {
+		w.data.Anchor = w.data.Time
 	}
 	w.minTime = t.MinTime
 	w.maxTime = w.jobTime() + rollTime

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/slog"
 
 	"github.com/p2poold/p2poold/blockchain/chainparams"
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/p2p/netsync"
 )
@@ -38,14 +40,32 @@ const (
 	// backoffReset is how long a connection must have lived for the next wait to
 	// be short again.
 	backoffReset = time.Minute
+	// verifyChunk is the number of shares that the chain judges at a time. Storing
+	// them together costs one sync of the disk rather than 64, while others wait for
+	// the chain's lock for milliseconds only: a share takes some 100 µs to verify.
+	verifyChunk = 64
 	// progressInterval is the time between log lines during a sync.
 	progressInterval = 10 * time.Second
 )
 
+// Chain is the sharechain of the node. All methods must be safe for concurrent
+// use.
+type Chain interface {
+	netsync.Chain
+
+	// AcceptAll judges shares in order and adds the valid ones to the chain. It
+	// returns one verdict for each: nil for a valid share, a share.RuleError for an
+	// invalid one, a *blockchain.UndecidedError if something is missing, and
+	// anything else for duplicates and the node's own trouble. The share whose id
+	// is root, zero for none, may be accepted without its parent. What is valid is
+	// stored when AcceptAll returns.
+	AcceptAll(list []*share.Share, root chainhash.Hash) []error
+}
+
 // Config configures a Server.
 type Config struct {
 	Params *chainparams.Params // magic, ChainID, default port
-	Chain  netsync.Chain
+	Chain  Chain
 
 	// Listen holds the addresses to listen on, "host:port"; none: don't listen.
 	// The host may be empty for all interfaces, the port 0 for any.

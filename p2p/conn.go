@@ -6,6 +6,9 @@ import (
 	"net"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/decred/slog"
+
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/p2p/netsync"
@@ -135,30 +138,42 @@ func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
 	}
 }
 
-// verify has the chain judge shares, one after the other, while their sender
+// verify has the chain judge shares in order, a chunk at a time while their sender
 // stays.
 func (s *Server) verify(p *peer.Peer, v *netsync.Verify) {
-	for i, sh := range v.Shares {
+	for rest := v.Shares; len(rest) > 0; {
 		select {
 		case <-p.Done():
 			s.publish(s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
-				return m.Unverified(now, v.Shares[i:])
+				return m.Unverified(now, rest)
 			}))
 			return
 		default:
 		}
-		s.verifyOne(v.From, sh)
+		chunk := rest[:min(len(rest), verifyChunk)]
+		s.judge(v.From, chunk, v.Root)
+		rest = rest[len(chunk):]
 	}
 }
 
-func (s *Server) verifyOne(from netsync.PeerID, sh *share.Share) {
-	err := s.cfg.Chain.Accept(sh)
-	if err != nil {
-		s.cfg.Log.Tracef("Share %v of peer %d: %v", sh.ID(), from, err)
-	}
-	s.publish(s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
-		return m.Verdict(now, from, sh, err)
+// judge has the chain judge shares together and tells the Manager. Of a
+// chunk with an invalid share the later ones are judged too, though their sender
+// is about to be disconnected.
+func (s *Server) judge(from netsync.PeerID, chunk []*share.Share, root chainhash.Hash) {
+	errs := s.cfg.Chain.AcceptAll(chunk, root)
+	s.publish(s.step(func(m *netsync.Manager, now time.Time) (all []netsync.Action) {
+		for i, sh := range chunk {
+			all = append(all, m.Verdict(now, from, sh, errs[i])...)
+		}
+		return all
 	}))
+	if s.cfg.Log.Level() <= slog.LevelTrace {
+		for i, err := range errs {
+			if err != nil {
+				s.cfg.Log.Tracef("Share %v of peer %d: %v", chunk[i].ID(), from, err)
+			}
+		}
+	}
 }
 
 // publish carries out the Publish actions that follow from a verdict.

@@ -1,6 +1,6 @@
 // Package p2p is the peer network of a node: it listens, dials, runs the
 // connections and moves messages between them and one netsync.Manager, which
-// decides about sync and relay. The chain behind it is the netsync.Chain of the
+// decides about sync and relay. The chain behind it is the Chain of the
 // configuration.
 //
 // cmd/p2poold builds the Server and calls Run; internal/chainman calls Announce
@@ -21,7 +21,7 @@
 //
 // Server.mu guards the Manager, the peers and the listeners' books. It is held
 // for the decision on one event and for putting the resulting messages into send
-// queues, never for a validation, a disk access or a wait: Chain.Accept and the
+// queues, never for a validation, a disk access or a wait: Chain.AcceptAll and the
 // answers to requests run in the reader goroutine of the peer that caused them,
 // without the lock, so a peer that sends much work delays itself only. Lock
 // order: Server.mu, then a peer's queue or the chain's reading lock. Nothing may

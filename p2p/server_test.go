@@ -42,7 +42,7 @@ func testParams(t testing.TB, pool string) *chainparams.Params {
 }
 
 // start runs a server; change may alter its configuration.
-func start(t *testing.T, chain *fakechain.Chain, change func(*Config)) *testServer {
+func start(t testing.TB, chain *fakechain.Chain, change func(*Config)) *testServer {
 	t.Helper()
 	cfg := Config{
 		Params: testParams(t, "main"), Chain: chain, Listen: []string{"127.0.0.1:0"},
@@ -95,7 +95,7 @@ func (s *testServer) mine(n int, salt uint32) {
 }
 
 // eventually waits for a condition that other goroutines bring about.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for !ok() {

@@ -111,12 +111,16 @@ func (g *Generator) Share(name string) *Share {
 	return s
 }
 
+// ByID returns a generated share by its ID, nil if there is none.
+func (g *Generator) ByID(id chainhash.Hash) *Share { return g.byID[id] }
+
 // draft is a share in the making.
 type draft struct {
 	share  *share.Share
 	parent *Share
 	uncles []string
 	bits   *uint32
+	data   []func(*share.Data)
 	after  []func(*share.Share)
 }
 
@@ -152,7 +156,7 @@ func Class(c share.Class) Option {
 // Data changes the share data before payouts and merkle root are computed, so
 // that only what f does can be wrong with the share.
 func Data(f func(*share.Data)) Option {
-	return func(_ *Generator, d *draft) { f(&d.share.Data) }
+	return func(_ *Generator, d *draft) { d.data = append(d.data, f) }
 }
 
 // Bits claims other bits than the difficulty rule's, with proof of work for them.
@@ -196,6 +200,10 @@ func (g *Generator) Next(name, parent string, opts ...Option) *Share {
 	}
 	if d.bits != nil {
 		d.share.Data.Bits = *d.bits
+	}
+	g.sum(s)
+	for _, f := range d.data {
+		f(&d.share.Data)
 	}
 	g.build(s, d)
 	g.shares[name], g.byID[s.ID] = s, s
@@ -244,7 +252,27 @@ func (g *Generator) NextBits(parent string) uint32 {
 	return bits
 }
 
-// build fills in payouts, merkle root, proof of work and the sums.
+// sum adds up what the share's chain amounts to.
+func (g *Generator) sum(s *Share) {
+	g.tb.Helper()
+	s.Data.Anchor = s.Data.Time
+	if t, err := target.FromCompact(s.Data.Bits); err == nil {
+		s.work = target.Work(&t)
+	}
+	s.Total = s.work
+	if s.parent != nil {
+		s.Data.Anchor = s.parent.Data.Anchor
+		s.count += s.parent.count
+		s.Total.Add(&s.parent.Total)
+	}
+	for _, u := range s.uncles {
+		s.count++
+		s.Total.Add(&u.work)
+	}
+	s.Data.Count, s.Data.Work = uint32(s.count), s.Total
+}
+
+// build fills in payouts, merkle root and proof of work.
 func (g *Generator) build(s *Share, d *draft) {
 	g.tb.Helper()
 	// A number of its own keeps shares with equal data apart.
@@ -256,18 +284,8 @@ func (g *Generator) build(s *Share, d *draft) {
 	for _, f := range d.after {
 		f(s.Share)
 	}
-	t := g.solve(&s.Header, s.Data.Bits)
+	g.solve(&s.Header, s.Data.Bits)
 	s.ID = s.Share.ID()
-	s.work = target.Work(&t)
-	s.Total = s.work
-	if s.parent != nil {
-		s.count += s.parent.count
-		s.Total.Add(&s.parent.Total)
-	}
-	for _, u := range s.uncles {
-		s.count++
-		s.Total.Add(&u.work)
-	}
 }
 
 // Scores returns the scores of the window that ends with s, nil for none, for
@@ -327,20 +345,19 @@ func (g *Generator) entries(s *Share, window *[]*Share) iter.Seq[payout.Entry] {
 const maxTries = 1 << 24
 
 // solve finds a nonce for the bits. Bits that are no target are left unsolved.
-func (g *Generator) solve(h *wire.BlockHeader, bits uint32) uint256.Uint256 {
+func (g *Generator) solve(h *wire.BlockHeader, bits uint32) {
 	g.tb.Helper()
 	t, err := target.FromCompact(bits)
 	if err != nil {
-		return t
+		return
 	}
 	for range maxTries {
 		if hash := h.BlockHash(); target.HashMeets(&hash, &t) {
-			return t
+			return
 		}
 		h.Nonce++
 	}
 	g.tb.Fatalf("chaingen: no proof of work for bits %08x in %d tries", bits, maxTries)
-	return t
 }
 
 // Line makes n shares in a row on top of parent, named prefix0, prefix1, …, and

@@ -140,6 +140,10 @@ func New(net Network, pool string, opts ...Option) (*Params, error) {
 		return nil, fmt.Errorf("easiest target: %w", err)
 	}
 	p.EasiestTarget = easiest
+	if p.RetentionShares < p.WindowShares+p.MaxReorgShares {
+		return nil, fmt.Errorf("a retention of %d shares is less than a window of %d behind a reorganisation of %d",
+			p.RetentionShares, p.WindowShares, p.MaxReorgShares)
+	}
 	p.ChainID = chainhash.DoubleHashH(p.canonical())
 	p.Magic = wire.BitcoinNet(binary.LittleEndian.Uint32(p.ChainID[:4]))
 	return p, nil

@@ -16,7 +16,7 @@ const headerSize = wire.MaxBlockHeaderPayload
 // MaxDataSize and MaxEncodedSize are the longest encodings, in bytes, with
 // every field at its bound.
 const (
-	MaxDataSize = 4 + chainhash.HashSize + 1 + MaxUncles*chainhash.HashSize + 3*4 +
+	MaxDataSize = 4 + chainhash.HashSize + 1 + MaxUncles*chainhash.HashSize + 5*4 + MaxWorkBits/8 +
 		1 + MaxPayee + 4 + 8 + 1 + 1 + MaxTag + 1 + WitnessCommitmentSize + 1 + MergedMiningSize
 	MaxEncodedSize = headerSize + MaxDataSize + ExtranonceSize + 1 + MaxBranch*chainhash.HashSize
 )
@@ -36,6 +36,10 @@ func (d *Data) appendData(b []byte) []byte {
 	b = le.AppendUint32(b, d.Height)
 	b = le.AppendUint32(b, d.Time)
 	b = le.AppendUint32(b, d.Bits)
+	b = le.AppendUint32(b, d.Anchor)
+	b = le.AppendUint32(b, d.Count)
+	work := d.Work.BytesLE()
+	b = append(b, work[:MaxWorkBits/8]...)
 	field(d.Payee)
 	b = le.AppendUint32(b, d.BitcoinHeight)
 	b = le.AppendUint64(b, uint64(d.CoinbaseValue))
@@ -112,6 +116,9 @@ func (d *Data) read(r *reader) {
 	d.Height = r.uint32()
 	d.Time = r.uint32()
 	d.Bits = r.uint32()
+	d.Anchor = r.uint32()
+	d.Count = r.uint32()
+	d.Work.SetByteSliceLE(r.take(MaxWorkBits / 8))
 	d.Payee = r.field(MaxPayee, ErrPayee)
 	d.BitcoinHeight = r.uint32()
 	d.CoinbaseValue = int64(r.uint64())

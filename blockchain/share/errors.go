@@ -20,6 +20,7 @@ const (
 	ErrPayee             ErrorKind = "ErrPayee"             // payee script not of a standard form
 	ErrCoinbaseValue     ErrorKind = "ErrCoinbaseValue"     // negative, or more than all bitcoin
 	ErrClass             ErrorKind = "ErrClass"             // unknown output class
+	ErrWork              ErrorKind = "ErrWork"              // chain work out of bounds
 	ErrTag               ErrorKind = "ErrTag"               // tag too long
 	ErrWitnessCommitment ErrorKind = "ErrWitnessCommitment" // neither absent nor 32 bytes
 	ErrMergedMining      ErrorKind = "ErrMergedMining"      // neither absent nor 40 bytes

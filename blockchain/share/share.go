@@ -20,6 +20,9 @@ const (
 	// the coinbase script has exactly the 100 bytes Bitcoin allows.
 	MaxTag       = 16
 	MaxTagMerged = 4
+	// MaxWorkBits is the length of a chain's work: 2¹²⁸ hashes are ten
+	// billion years at Bitcoin's 10²¹ a second.
+	MaxWorkBits = 128
 	// MaxBranch is the length of the coinbase's merkle branch: 2¹⁶
 	// transactions are more than any block of 4,000,000 weight units holds.
 	MaxBranch = 16
@@ -36,7 +39,9 @@ const (
 )
 
 // Data is what a share commits to. The zero hash as Previous marks the first
-// share of a chain.
+// share of a chain. Anchor, Count and Work follow from the shares below; they are
+// committed so that a share still tells its difficulty schedule and its chain's
+// work where those are gone, as on a node that joined from the middle.
 type Data struct {
 	Version           uint32
 	Previous          chainhash.Hash
@@ -44,6 +49,9 @@ type Data struct {
 	Height            uint32           // of the share; the first has 0
 	Time              uint32           // when the job was made, Unix seconds
 	Bits              uint32           // compact share target
+	Anchor            uint32           // time of the chain's first share
+	Count             uint32           // shares and referenced uncles, up to and including this one
+	Work              uint256.Uint256  // expected hashes of those, below 2¹²⁸
 	Payee             []byte           // output script of the share's miner
 	BitcoinHeight     uint32           // of the block the header would be
 	CoinbaseValue     int64            // subsidy and fees, sat
@@ -100,6 +108,9 @@ func (d *Data) check() error {
 		if compareHashes(&d.Uncles[i-1], &d.Uncles[i]) >= 0 {
 			return ruleError(ErrUncleOrder, "uncles are not in strictly ascending order")
 		}
+	}
+	if d.Work.BitLen() > MaxWorkBits {
+		return ruleError(ErrWork, "chain work of %d bits, at most %d are allowed", d.Work.BitLen(), MaxWorkBits)
 	}
 	if err := CheckPayee(d.Payee); err != nil {
 		return err

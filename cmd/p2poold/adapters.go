@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
@@ -29,11 +31,25 @@ type bitcoinHeaders struct{ *bitcoind.Client }
 func (b bitcoinHeaders) HeadersBack(ctx context.Context, hash chainhash.Hash, n int) ([]wire.BlockHeader, uint32, error) {
 	infos, err := b.Client.HeadersBack(ctx, hash, n)
 	if err != nil || len(infos) == 0 {
-		return nil, 0, err
+		return nil, 0, unknownBlock(err)
 	}
 	headers := make([]wire.BlockHeader, len(infos))
 	for i := range infos {
 		headers[i] = infos[i].Header
 	}
 	return headers, infos[0].Height, nil
+}
+
+// Invalid reports whether the Bitcoin node calls a block invalid.
+func (b bitcoinHeaders) Invalid(ctx context.Context, hash chainhash.Hash) (bool, error) {
+	info, err := b.Client.Header(ctx, hash)
+	return info.Invalid, unknownBlock(err)
+}
+
+// unknownBlock translates the client's answer that the node lacks a block.
+func unknownBlock(err error) error {
+	if errors.Is(err, bitcoind.ErrUnknownBlock) {
+		return fmt.Errorf("%w: %w", chainman.ErrUnknownBlock, err)
+	}
+	return err
 }

@@ -26,11 +26,11 @@ func (b backend) ChainInfo(context.Context) (*rpcserver.ChainInfo, error) {
 		NextBits: rpcserver.Bits(tip.NextBits), ShareDifficulty: target.Difficulty(&tip.NextTarget),
 		Work: workHex(&tip.Work), BitcoinHeight: tip.BitcoinHeight + 1,
 		ShareInterval: int64(p.ShareInterval / time.Second), PoolHashRate: n.chain.Hashrate(poolHashrateShares),
-		Shares: stats.Main, Uncles: stats.Uncles, SideShares: stats.Side, Orphans: stats.Undecided,
+		FirstHeight: stats.First, Shares: stats.Main, Uncles: stats.Uncles, SideShares: stats.Side, Orphans: stats.Undecided,
 		Syncing: n.peers.Progress().Syncing,
 	}
 	if tip.Empty {
-		info.MedianTime, info.BitcoinHeight = 0, 0
+		info.MedianTime, info.BitcoinHeight, info.Window.Whole = 0, 0, true
 		return info, nil
 	}
 	info.Tip = tip.ID.String()
@@ -39,7 +39,7 @@ func (b backend) ChainInfo(context.Context) (*rpcserver.ChainInfo, error) {
 		bits = t.Bits
 	}
 	w := n.chain.Window(tip.ID, bits)
-	info.Window = rpcserver.WindowInfo{Shares: w.Shares, Uncles: w.Uncles, Payees: w.Payees, StartHeight: w.First, EndHeight: w.Last}
+	info.Window = rpcserver.WindowInfo{Shares: w.Shares, Uncles: w.Uncles, Payees: w.Payees, StartHeight: w.First, EndHeight: w.Last, Whole: w.Whole}
 	return info, nil
 }
 

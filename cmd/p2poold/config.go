@@ -41,6 +41,8 @@ type config struct {
 type generalConfig struct {
 	ConfigFile      string `short:"C" long:"configfile" value-name:"FILE" description:"Conf file to read (default: p2pool.conf in the data directory)" no-ini:"true"`
 	Version         bool   `short:"V" long:"version" description:"Show the version and exit" no-ini:"true"`
+	CheckDB         bool   `long:"checkdb" description:"Verify the stored sharechain, report, and exit" no-ini:"true"`
+	Reindex         bool   `long:"reindex" description:"Rebuild the database from what can be read of it, then run; the old one is kept" no-ini:"true"`
 	Network         string `long:"network" value-name:"NAME" description:"Bitcoin network: mainnet, testnet4, signet or regtest"`
 	SignetChallenge string `long:"signetchallenge" value-name:"HEX" description:"Block challenge of a custom signet"`
 	Pool            string `long:"pool" value-name:"NAME" description:"Pool: main, mini, or the name of a private pool"`
@@ -243,6 +245,9 @@ func (c *config) validate() error {
 
 // validateDataDir sets netDir.
 func (c *config) validateDataDir() error {
+	if c.General.CheckDB && c.General.Reindex {
+		return errors.New("--checkdb changes nothing and --reindex rebuilds: use one at a time")
+	}
 	dir, err := appdir.Expand(c.General.DataDir)
 	if err != nil {
 		return c.invalid("datadir", err)

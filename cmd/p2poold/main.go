@@ -32,7 +32,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "p2poold: %v\n", err)
 		return exitUsage
 	}
-	if err := runLocked(cfg, stdout, runNode); err != nil {
+	start := func() error { return runLocked(cfg, stdout, runNode) }
+	switch {
+	case cfg.General.CheckDB:
+		start = func() error { return checkDatabase(cfg, stdout) }
+	case cfg.General.Reindex:
+		start = func() error { return runLocked(cfg, stdout, reindexNode) }
+	}
+	if err := start(); err != nil {
 		fmt.Fprintf(stderr, "p2poold: %v\n", err)
 		return exitRun
 	}

@@ -119,14 +119,15 @@ func TestWrongOptions(t *testing.T) {
 }
 
 // TestCorruptDatabase garbles a file of a real database. The node must not start
-// on what is left of it, must say how to rebuild it, and must not touch it; done
-// as it says, the node starts.
+// on what is left of it, must say how to repair it, and must not touch it; done
+// as it says, the node starts with the shares it had.
 func TestCorruptDatabase(t *testing.T) {
 	withHome(t)
 	dir, fake := t.TempDir(), newFake(t)
 	p, n := startNode(t, dir, fake)
 	awaitInfo(t, p, "the node works", healthy)
 	mine(t, n, regP2WPKH, 3)
+	tip := n.chain.Tip().ID.String()
 	p.stop(t)
 
 	database := filepath.Join(dir, "regtest-main", "sharechain")
@@ -143,7 +144,7 @@ func TestCorruptDatabase(t *testing.T) {
 		writeFile(t, names[0], damaged)
 		before := contents(t, database)
 		runFails(t, exitRun, arguments(dir, fake), "database is corrupted: "+database, "Nothing was deleted",
-			"To rebuild it, move the folder away (mv "+database+" "+database+".bad) and start again", "fetched from your peers")
+			"To repair it, stop p2poold and start it once with --reindex", "fetched from your peers")
 		if after := contents(t, database); !reflect.DeepEqual(after, before) {
 			t.Errorf("%s garbled: files before %v, after %v", pattern, slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after)))
 		}
@@ -152,14 +153,14 @@ func TestCorruptDatabase(t *testing.T) {
 
 	writeFile(t, filepath.Join(database, "CURRENT"), []byte("nonsense"))
 	runFails(t, exitRun, arguments(dir, fake), "database is corrupted", "Nothing was deleted")
-	if err := os.Rename(database, database+".bad"); err != nil {
-		t.Fatal(err)
-	}
-	p = start(t, dir, fake)
-	if info := awaitInfo(t, p, "the node works", healthy); info.Tip != "" {
-		t.Errorf("%+v", info)
+	p = start(t, dir, fake, "--reindex")
+	if info := awaitInfo(t, p, "the node works", healthy); info.Tip != tip {
+		t.Errorf("tip %s, want %s", info.Tip, tip)
 	}
 	p.stop(t)
+	if kept, err := filepath.Glob(database + ".bad-*"); err != nil || len(kept) != 1 {
+		t.Errorf("the old database was kept as %q, %v", kept, err)
+	}
 }
 
 // contents returns all files of a directory but for LevelDB's own log.

@@ -63,13 +63,62 @@ func TestMissingBitcoinBlock(t *testing.T) {
 	})
 }
 
+// recent makes a share too young for its Bitcoin block to be done without.
+var recent = chaingen.Later(23 * 3600)
+
+// TestAbsentBlock: a share that is old, on a block that the node says it does not
+// have, is accepted, and what stands on it too.
+func TestAbsentBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.chainOf("B", "genesis", 1)
+		f.Next("g", "")
+		f.Next("a", "g", chaingen.On("B1"))
+		f.Next("b", "a", chaingen.On("B1"), recent)
+		f.accept("g")
+		stop := f.run()
+		f.held("a")
+		synctest.Wait()
+		f.tipIs("a")
+		f.held("b")
+		time.Sleep(retryInterval + time.Second)
+		f.tipIs("a")
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestInvalidBlock: a share on a block that the node calls invalid is invalid.
+func TestInvalidBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		block := f.chainOf("B", "genesis", 1)
+		f.bitcoin.add(block...)
+		f.bitcoin.invalid = map[chainhash.Hash]bool{block[0].Hash: true}
+		f.Next("g", "")
+		f.Next("a", "g", chaingen.On("B1"))
+		f.accept("g")
+		stop := f.run()
+		f.held("a")
+		synctest.Wait()
+		f.tipIs("g")
+		if err := f.offer("a"); !errors.Is(err, blockchain.ErrBitcoinInvalid) {
+			t.Errorf("got %v", err)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestMissingBlockArrivesLater: the node is asked again until it has the block.
 func TestMissingBlockArrivesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		block := f.chainOf("B", "genesis", 1)
 		f.Next("g", "")
-		f.Next("a", "g", chaingen.On("B1"))
+		f.Next("a", "g", chaingen.On("B1"), recent)
 		f.accept("g")
 		stop := f.run()
 		f.held("a")
@@ -91,7 +140,7 @@ func TestMissingBlockIsGivenUp(t *testing.T) {
 		f := newFixture(t)
 		f.chainOf("B", "genesis", 1)
 		f.Next("g", "")
-		f.Next("a", "g", chaingen.On("B1"))
+		f.Next("a", "g", chaingen.On("B1"), recent)
 		f.accept("g")
 		stop := f.run()
 		f.held("a")

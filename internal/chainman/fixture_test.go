@@ -1,6 +1,7 @@
 package chainman
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/chaingen"
 	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -22,13 +24,14 @@ import (
 // memStore is a Store in memory.
 type memStore struct {
 	mu     sync.Mutex
-	shares []*share.Share
+	shares []blockchain.Accepted
 	tip    chainhash.Hash
-	before func(shares []*share.Share) error // called by Append, which fails with it
-	broken error                             // of Load
+	base   uint32
+	before func(shares []blockchain.Accepted) error // called by Append, which fails with it
+	broken error                                    // of Load
 }
 
-func (s *memStore) Append(shares []*share.Share, tip chainhash.Hash) error {
+func (s *memStore) Append(shares []blockchain.Accepted, tip chainhash.Hash, base uint32) error {
 	if s.before != nil {
 		if err := s.before(shares); err != nil {
 			return err
@@ -36,47 +39,56 @@ func (s *memStore) Append(shares []*share.Share, tip chainhash.Hash) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shares, s.tip = append(s.shares, shares...), tip
+	s.shares, s.tip, s.base = append(s.shares, shares...), tip, base
+	s.shares = slices.DeleteFunc(s.shares, func(a blockchain.Accepted) bool { return a.Share.Data.Height < base })
 	return nil
 }
 
-func (s *memStore) Share(id chainhash.Hash) ([]byte, error) {
+func (s *memStore) Share(height uint32, id chainhash.Hash) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, sh := range s.shares {
-		if sh.ID() == id {
-			return sh.Encode(), nil
+	for _, a := range s.shares {
+		if a.ID == id && a.Share.Data.Height == height {
+			return a.Share.Encode(), nil
 		}
 	}
 	return nil, errors.New("not found")
 }
 
-func (s *memStore) Load(restore func(*share.Share) error) error {
-	for _, sh := range s.shares {
-		if err := restore(sh); err != nil {
+func (s *memStore) Load(restore func(*share.Share, bool) error) error {
+	byHeight := slices.Clone(s.shares)
+	slices.SortStableFunc(byHeight, func(a, b blockchain.Accepted) int {
+		return cmp.Compare(a.Share.Data.Height, b.Share.Data.Height)
+	})
+	for _, a := range byHeight {
+		if err := restore(a.Share, a.Root); err != nil {
 			return err
 		}
 	}
 	return s.broken
 }
 
+func (s *memStore) Tip() chainhash.Hash { return s.tip }
+func (s *memStore) Base() uint32        { return s.base }
+
 func (s *memStore) stored() []chainhash.Hash {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ids []chainhash.Hash
-	for _, sh := range s.shares {
-		ids = append(ids, sh.ID())
+	for _, a := range s.shares {
+		ids = append(ids, a.ID)
 	}
 	return ids
 }
 
 // fakeBitcoin is a Bitcoin node that knows what it has been given.
 type fakeBitcoin struct {
-	mu     sync.Mutex
-	blocks map[chainhash.Hash]chaingen.BitcoinBlock
-	calls  int
-	most   int                         // headers in one answer, 0 for as many as asked for
-	hook   func(context.Context) error // called first, its error is the answer
+	mu      sync.Mutex
+	blocks  map[chainhash.Hash]chaingen.BitcoinBlock
+	invalid map[chainhash.Hash]bool
+	calls   int
+	most    int                         // headers in one answer, 0 for as many as asked for
+	hook    func(context.Context) error // called first, its error is the answer
 }
 
 func (b *fakeBitcoin) add(blocks ...chaingen.BitcoinBlock) {
@@ -107,7 +119,7 @@ func (b *fakeBitcoin) HeadersBack(ctx context.Context, hash chainhash.Hash, n in
 	defer b.mu.Unlock()
 	block, ok := b.blocks[hash]
 	if !ok {
-		return nil, 0, fmt.Errorf("block %v not found", hash)
+		return nil, 0, fmt.Errorf("%w: %v", ErrUnknownBlock, hash)
 	}
 	if b.most > 0 {
 		n = min(n, b.most)
@@ -119,6 +131,12 @@ func (b *fakeBitcoin) HeadersBack(ctx context.Context, hash chainhash.Hash, n in
 	}
 	slices.Reverse(headers)
 	return headers, block.Height, nil
+}
+
+func (b *fakeBitcoin) Invalid(_ context.Context, hash chainhash.Hash) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.invalid[hash], nil
 }
 
 // fixture is a Manager beside the generator of its shares.
@@ -241,7 +259,7 @@ func (f *fixture) tangle() []string {
 }
 
 // openStore opens a real database.
-func openStore(t *testing.T, dir string, params *chainparams.Params) *database.Store {
+func openStore(t testing.TB, dir string, params *chainparams.Params) *database.Store {
 	t.Helper()
 	s, err := database.Open(filepath.Join(dir, "shares"), params.ChainID)
 	if err != nil {

@@ -21,21 +21,33 @@ import (
 // Store keeps accepted shares. It is called by one goroutine at a time but for
 // Share, which any may call.
 type Store interface {
-	// Append stores shares and the tip that the chain has after them, atomically
-	// and so that all survive a loss of power.
-	Append(shares []*share.Share, tip chainhash.Hash) error
+	// Append stores shares and the tip and base that the chain has after them,
+	// atomically and so that all survive a loss of power. Shares below the base
+	// are dropped.
+	Append(accepted []blockchain.Accepted, tip chainhash.Hash, base uint32) error
 	// Share returns the encoding of a stored share.
-	Share(id chainhash.Hash) ([]byte, error)
-	// Load calls restore for every stored share in the order they were appended.
-	Load(restore func(*share.Share) error) error
+	Share(height uint32, id chainhash.Hash) ([]byte, error)
+	// Load calls restore for every stored share, lowest first, and tells whether
+	// its parent is not stored.
+	Load(restore func(s *share.Share, root bool) error) error
+	// Tip and Base return what Append was last given.
+	Tip() chainhash.Hash
+	Base() uint32
 }
 
 // Bitcoin is what the chain needs of the Bitcoin node.
 type Bitcoin interface {
 	// HeadersBack returns the headers that end with hash, at most n, oldest
 	// first, and the height of the first; an error if the node does not know it.
+	// A block that it does not have is an ErrUnknownBlock.
 	HeadersBack(ctx context.Context, hash chainhash.Hash, n int) ([]wire.BlockHeader, uint32, error)
+	// Invalid reports whether the node calls a block that it knows invalid.
+	Invalid(ctx context.Context, hash chainhash.Hash) (bool, error)
 }
+
+// ErrUnknownBlock is what a Bitcoin's error wraps if the node answers that it does
+// not have the block.
+var ErrUnknownBlock = errors.New("the Bitcoin node does not have the block")
 
 // Hooks are called from Run's goroutine, in order, after what they report is
 // stored. Nil hooks are left out.
@@ -109,7 +121,7 @@ func (m *Manager) Load(ctx context.Context, bitcoinTip chainhash.Hash) error {
 			return err
 		}
 	}
-	if err := m.cfg.Store.Load(m.chain.Restore); err != nil {
+	if err := m.restore(); err != nil {
 		return err
 	}
 	tip := m.chain.Tip()
@@ -122,54 +134,97 @@ func (m *Manager) Load(ctx context.Context, bitcoinTip chainhash.Hash) error {
 	return nil
 }
 
+// restore reads the stored shares.
+func (m *Manager) restore() error {
+	store := m.cfg.Store
+	err := store.Load(func(s *share.Share, root bool) error {
+		// What the base's own shares stand on was pruned.
+		return m.chain.Restore(s, root || s.Data.Height == store.Base())
+	})
+	if err != nil {
+		return err
+	}
+	return m.chain.Restored(store.Tip(), store.Base())
+}
+
 // ErrStopped is returned after a failure of the store, which ends the node.
 var ErrStopped = errors.New("the sharechain has stopped after a failure of its store")
 
 // Accept judges a share and stores it if it is valid; see package blockchain for
 // the verdicts. When it returns nil the share is on disk.
 func (m *Manager) Accept(s *share.Share) error {
-	_, err := m.change(func(now time.Time) (blockchain.Update, error) { return m.chain.Accept(s, now) })
-	if waits, ok := errors.AsType[*blockchain.UndecidedError](err); ok && waits.MissingBlock != nil {
-		m.blocks.add(*waits.MissingBlock, m.cfg.Now())
+	return m.AcceptAll([]*share.Share{s}, chainhash.Hash{})[0]
+}
+
+// AcceptAll judges shares in order and returns as many verdicts. Those that are
+// valid are on disk together before it returns. The share with the ID root, if
+// that is not zero, may be a root, see blockchain.Chain.AcceptRoot.
+func (m *Manager) AcceptAll(list []*share.Share, root chainhash.Hash) []error {
+	verdicts := make([]error, len(list))
+	err := m.change(func(now time.Time) blockchain.Update {
+		var u blockchain.Update
+		for i, s := range list {
+			var one blockchain.Update
+			one, verdicts[i] = m.accept(s, root, now)
+			u.Add(one)
+			if waits, ok := errors.AsType[*blockchain.UndecidedError](verdicts[i]); ok && waits.MissingBlock != nil {
+				u.MissingBlocks = append(u.MissingBlocks, *waits.MissingBlock)
+			}
+		}
+		return u
+	})
+	if err != nil {
+		for i := range verdicts {
+			verdicts[i] = err
+		}
 	}
-	return err
+	return verdicts
+}
+
+// accept judges one share. It takes the lock anew for each, so that readers do not
+// wait for a whole batch.
+func (m *Manager) accept(s *share.Share, root chainhash.Hash, now time.Time) (blockchain.Update, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if root != (chainhash.Hash{}) && s.ID() == root {
+		return m.chain.AcceptRoot(s, now)
+	}
+	return m.chain.Accept(s, now)
 }
 
 // retry judges held shares again.
 func (m *Manager) retry() error {
-	_, err := m.change(func(now time.Time) (blockchain.Update, error) { return m.chain.Retry(now), nil })
-	return err
+	return m.change(func(now time.Time) blockchain.Update {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.chain.Retry(now)
+	})
 }
 
 // change runs one change of the chain, stores what was accepted and publishes
-// the new tip. The verdict is passed through; a failing store replaces it.
-func (m *Manager) change(f func(now time.Time) (blockchain.Update, error)) (blockchain.Update, error) {
+// the new tip. Its error is that of the store.
+func (m *Manager) change(f func(now time.Time) blockchain.Update) error {
 	m.acceptMu.Lock()
 	defer m.acceptMu.Unlock()
 	if m.broken.Load() {
-		return blockchain.Update{}, ErrStopped
+		return ErrStopped
 	}
-	m.mu.Lock()
-	u, verdict := f(m.cfg.Now())
-	tip := m.tip.Load()
-	if u.TipChanged || len(u.Accepted) > 0 {
-		tip = m.chain.Tip() // a new side share changes the uncles to be had
-	}
-	m.mu.Unlock()
+	u := f(m.cfg.Now())
 	for _, hash := range u.MissingBlocks {
 		m.blocks.add(hash, m.cfg.Now())
 	}
+	tip := m.tip.Load()
 	if len(u.Accepted) > 0 {
-		shares := make([]*share.Share, len(u.Accepted))
-		for i, a := range u.Accepted {
-			shares[i] = a.Share
-		}
-		if err := m.cfg.Store.Append(shares, tip.ID); err != nil {
-			return u, m.fail(err)
+		m.mu.Lock()
+		var base uint32
+		tip, base = m.chain.Tip(), m.chain.Base() // a new side share changes the uncles to be had
+		m.mu.Unlock()
+		if err := m.cfg.Store.Append(u.Accepted, tip.ID, base); err != nil {
+			return m.fail(err)
 		}
 	}
 	m.publish(u, tip)
-	return u, verdict
+	return nil
 }
 
 // deepReorgInterval is the least time between two warnings of the same branch,

@@ -42,9 +42,9 @@ func TestStoredFirst(t *testing.T) {
 		f.Next("g", "")
 		f.Next("a", "g")
 		writes := 0
-		f.mem.before = func(shares []*share.Share) error {
+		f.mem.before = func(shares []blockchain.Accepted) error {
 			writes++
-			if tip := f.Tip(); tip.ID == shares[len(shares)-1].ID() {
+			if tip := f.Tip(); tip.ID == shares[len(shares)-1].ID {
 				t.Error("the tip was published before it was stored")
 			}
 			time.Sleep(time.Second) // virtual: everybody else gets ahead
@@ -89,7 +89,7 @@ func TestReleasedTogether(t *testing.T) {
 			}
 		}
 		writes := 0
-		f.mem.before = func(shares []*share.Share) error {
+		f.mem.before = func(shares []blockchain.Accepted) error {
 			if writes++; len(shares) != 4 {
 				t.Errorf("a write of %d shares", len(shares))
 			}
@@ -124,7 +124,7 @@ func TestFailingStore(t *testing.T) {
 		f.Next("g", "")
 		f.Line("a", "g", 3, 3)
 		f.accept("g")
-		f.mem.before = func([]*share.Share) error { return diskFull }
+		f.mem.before = func([]blockchain.Accepted) error { return diskFull }
 		result := make(chan error, 1)
 		go func() { result <- f.Manager.Run(t.Context()) }()
 		synctest.Wait()
@@ -224,8 +224,10 @@ func TestLoadFailures(t *testing.T) {
 		{"store", genesis, func() { f.bitcoin.hook = nil; f.mem.broken = failure }, failure},
 		{"stored share without its parent", genesis, func() {
 			f.Next("g", "")
-			f.mem.shares = []*share.Share{f.Next("a", "g").Share}
+			f.mem.broken = nil
+			f.mem.shares = []blockchain.Accepted{{Share: f.Next("a", "g").Share}}
 		}, blockchain.ErrCorrupt},
+		{"stored tip that is missing", genesis, func() { f.mem.broken, f.mem.shares, f.mem.tip = nil, nil, chainhash.Hash{1} }, blockchain.ErrCorrupt},
 	}
 	for _, test := range tests {
 		test.spoil()

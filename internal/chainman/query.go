@@ -1,6 +1,8 @@
 package chainman
 
 import (
+	"fmt"
+
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/blockchain"
@@ -9,7 +11,15 @@ import (
 )
 
 // Share returns the encoding of an accepted share.
-func (m *Manager) Share(id chainhash.Hash) ([]byte, error) { return m.cfg.Store.Share(id) }
+func (m *Manager) Share(id chainhash.Hash) ([]byte, error) {
+	m.mu.RLock()
+	height, ok := m.chain.HeightOf(id)
+	m.mu.RUnlock()
+	if !ok {
+		return nil, fmt.Errorf("share %v is unknown, or was pruned", id)
+	}
+	return m.cfg.Store.Share(height, id)
+}
 
 // Have reports whether a share is accepted.
 func (m *Manager) Have(id chainhash.Hash) bool {

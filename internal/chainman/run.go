@@ -126,7 +126,17 @@ func (m *Manager) knowsBitcoinBlock(hash chainhash.Hash) bool {
 func (m *Manager) fetchMissing(ctx context.Context, hashes []chainhash.Hash) {
 	arrived := false
 	for _, hash := range hashes {
-		if err := m.addBitcoinBlock(ctx, hash); err != nil {
+		err := m.checkInvalid(ctx, hash)
+		if err == nil {
+			err = m.addBitcoinBlock(ctx, hash)
+		}
+		if errors.Is(err, ErrUnknownBlock) {
+			m.mu.Lock()
+			m.chain.BitcoinBlockAbsent(hash)
+			m.mu.Unlock()
+			arrived = true // old shares do without
+		}
+		if err != nil {
 			m.cfg.Log.Debugf("A share waits for Bitcoin block %v, which our node does not have: %v", hash, err)
 			continue
 		}
@@ -138,6 +148,19 @@ func (m *Manager) fetchMissing(ctx context.Context, hashes []chainhash.Hash) {
 			m.cfg.Log.Debugf("Retrying held shares: %v", err)
 		}
 	}
+}
+
+// checkInvalid lets the chain know if the Bitcoin node calls a block invalid that
+// a share builds on. Blocks of its best chain, which come by another way, are not.
+func (m *Manager) checkInvalid(ctx context.Context, hash chainhash.Hash) error {
+	invalid, err := m.cfg.Bitcoin.Invalid(ctx, hash)
+	if err != nil || !invalid {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.chain.BitcoinBlockInvalid(hash)
+	return nil
 }
 
 // eventQueue collects what the hooks have to be told. Its list is as long as the

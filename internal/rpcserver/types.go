@@ -67,6 +67,7 @@ type ChainInfo struct {
 	BitcoinHeight   uint32     `json:"bitcoinheight"`   // of the block the tip tries to find
 	ShareInterval   int64      `json:"shareinterval"`   // the rules' target, seconds
 	PoolHashRate    float64    `json:"poolhashrate"`    // estimate
+	FirstHeight     uint32     `json:"firstheight"`     // lowest share kept on the main chain; older ones were pruned
 	Shares          int        `json:"shares"`          // kept on the main chain
 	Uncles          int        `json:"uncles"`          // kept and referred to by the main chain
 	SideShares      int        `json:"sideshares"`      // kept, neither on the main chain nor uncles
@@ -82,6 +83,7 @@ type WindowInfo struct {
 	StartHeight uint32 `json:"startheight"` // oldest share in it
 	EndHeight   uint32 `json:"endheight"`   // newest share in it
 	Payees      int    `json:"payees"`      // different payout scripts
+	Whole       bool   `json:"whole"`       // all of it is known; if not, the node joined recently and makes no jobs yet
 }
 
 // ShareSummary is one row of getshares.
@@ -138,6 +140,9 @@ type ShareData struct {
 	Time              int64    `json:"time"`
 	Bits              string   `json:"bits"`            // compact share target, 8 hex digits
 	ShareDifficulty   float64  `json:"sharedifficulty"` // from bits
+	Anchor            int64    `json:"anchor"`          // time of the chain's first share
+	Count             uint32   `json:"count"`           // shares and uncles of the chain up to this one
+	Work              string   `json:"work"`            // of the chain up to this share, 64 hex digits
 	Payee             string   `json:"payee"`           // output script, hex
 	Address           string   `json:"address"`         // of the payee
 	BitcoinHeight     uint32   `json:"bitcoinheight"`

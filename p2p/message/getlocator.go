@@ -11,10 +11,10 @@ import (
 const MaxLocator = 64
 
 // GetLocator asks for the ids of the receiver's main chain behind the first
-// locator entry that lies on it, from the chain's beginning if none does. The
-// answer is an inv.
+// locator entry that lies on it, from its lower end if none does: the first share,
+// or one of the lowest that are kept. The answer is an inv.
 type GetLocator struct {
-	Locator []chainhash.Hash // newest first, at most MaxLocator; empty: from the beginning
+	Locator []chainhash.Hash // newest first, at most MaxLocator; empty: from the lower end
 	Stop    chainhash.Hash   // last id wanted; zero: as many as Max allows
 	Max     uint32           // ids wanted; the answer is cut at MaxInv
 }

@@ -31,12 +31,16 @@ type Disconnect struct {
 	Err          error // why
 }
 
-// Verify asks for Chain.Accept of each share, in order, and for Verdict with
+// Verify asks to have the chain judge each share, in order, and for Verdict with
 // each result. Shares that won't be judged, as the peer has gone, go to
 // Unverified.
 type Verify struct {
 	From   PeerID
 	Shares []*share.Share
+	// Root is the id of the one share among Shares that may be accepted without its
+	// parent; zero: none. See the package comment on syncing from the middle. It is
+	// the chain that decides: where the parent is known, Root means nothing.
+	Root chainhash.Hash
 }
 
 // Serve asks to answer a request, a *message.GetShares or *message.GetLocator,

@@ -19,15 +19,17 @@ func TestBackOff(t *testing.T) {
 		inbound bool
 		inv     *message.Inv  // nil: none
 		deny    time.Duration // between notfounds of one id; 0: of all at once
+		from    int           // the first that is denied
 		ends    time.Duration // when the session does
 		pause   time.Duration // before the next
 	}{
-		{"silent", true, nil, never, StallTimeout, ClaimBackoff},
-		{"silent, dialed", false, nil, never, StallTimeout, StaleInterval},
-		{"has nothing", true, &message.Inv{}, never, now, ClaimBackoff},
-		{"has nothing, dialed", false, &message.Inv{}, never, now, StaleInterval},
-		{"denies all", true, &message.Inv{IDs: junk(1, 50)}, now, now, ClaimBackoff},
-		{"denies one at a time", true, &message.Inv{IDs: junk(1, 50)}, 10 * time.Second, StallTimeout, ClaimBackoff},
+		{"silent", true, nil, never, 0, StallTimeout, ClaimBackoff},
+		{"silent, dialed", false, nil, never, 0, StallTimeout, StaleInterval},
+		{"has nothing", true, &message.Inv{}, never, 0, now, ClaimBackoff},
+		{"has nothing, dialed", false, &message.Inv{}, never, 0, now, StaleInterval},
+		{"denies all", true, &message.Inv{IDs: junk(1, 50)}, now, 0, now, ClaimBackoff},
+		{"denies one at a time", true, &message.Inv{IDs: junk(1, 50)}, 10 * time.Second, 1, StallTimeout, ClaimBackoff},
+		{"denies the root", true, &message.Inv{IDs: junk(1, 50)}, 10 * time.Second, 0, 10 * time.Second, ClaimBackoff},
 	}
 	for _, test := range tests {
 		c := new(fakechain.Chain)
@@ -52,7 +54,7 @@ func TestBackOff(t *testing.T) {
 		for ; m.session != nil && at.Sub(start) < 2*SessionTimeout; m.Tick(at) {
 			at = at.Add(TickInterval)
 			if test.inv != nil && test.deny < never && at.Sub(start)%test.deny == 0 {
-				m.Receive(at, 1, &message.NotFound{IDs: []chainhash.Hash{test.inv.IDs[denied]}})
+				m.Receive(at, 1, &message.NotFound{IDs: []chainhash.Hash{test.inv.IDs[test.from+denied]}})
 				denied++
 			}
 		}

@@ -3,8 +3,6 @@ package netsync
 import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
-
-	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // Chain is the sharechain as sync and relay see it. All methods must be safe
@@ -13,7 +11,8 @@ import (
 // lock meanwhile.
 type Chain interface {
 	// Tip returns the id, height and total work, in hashes, of the best chain's
-	// tip: zeros if the chain is empty.
+	// tip: zeros if the chain is empty. The work is that of the whole chain as the
+	// tip states it, so that nodes that have more or less of it can compare.
 	Tip() (id chainhash.Hash, height uint32, work uint256.Uint256)
 
 	// Have reports whether the share is known as valid. A share held as an orphan
@@ -23,14 +22,16 @@ type Chain interface {
 	Have(id chainhash.Hash) bool
 
 	// Locator returns ids of the best chain, the tip first, exponentially
-	// spaced, the first share last. It is empty if the chain is. At most
+	// spaced, the lowest share last. It is empty if the chain is. At most
 	// message.MaxLocator-1 are used.
 	Locator() []chainhash.Hash
 
 	// AfterLocator returns at most limit ids of the best chain that follow the
-	// first locator entry on it, or all from the first share if there is none,
-	// oldest first, each share's uncles before it, up to and including stop.
-	// Stop is the zero hash for no stop.
+	// first locator entry on it, oldest first, each share's uncles before it, up
+	// to and including stop. Stop is the zero hash for no stop. If no entry is on
+	// the best chain, it begins with the lowest share that can be served, or with
+	// one not far above it, without that share's uncles: the asker may have to
+	// start from there.
 	AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, limit int) []chainhash.Hash
 
 	// Share returns a valid share's encoding. The caller must not change it.
@@ -41,10 +42,4 @@ type Chain interface {
 	// grandparent and so on for so many generations, without stops and what lies
 	// beyond them. It is empty if id is unknown.
 	Ancestors(id chainhash.Hash, generations int, stops []chainhash.Hash) []chainhash.Hash
-
-	// Accept validates a share and adds it to the chain. The error is nil for a
-	// valid share, a share.RuleError for an invalid one, a
-	// *blockchain.UndecidedError if something is missing, and anything else for
-	// duplicates and the node's own trouble.
-	Accept(s *share.Share) error
 }

@@ -149,9 +149,10 @@ func fuzzActions(t *testing.T, m *Manager, now time.Time, actions []Action) (log
 		case *Disconnect:
 			log = append(log, "disconnect"...)
 		case *Verify:
-			for _, s := range a.Shares {
-				err := m.chain.Accept(s)
-				log = append(log, fuzzActions(t, m, now, m.Verdict(now, a.From, s, err))...)
+			errs := m.chain.(*fakechain.Chain).AcceptAll(a.Shares, a.Root)
+			log = append(log, a.Root[:]...)
+			for i, s := range a.Shares {
+				log = append(log, fuzzActions(t, m, now, m.Verdict(now, a.From, s, errs[i]))...)
 				checkLimits(t, m)
 			}
 		}

@@ -44,6 +44,9 @@ func (m *Manager) receiveInv(p *peerState, msg *message.Inv) {
 	if s != nil && s.peer != p {
 		s = nil
 	}
+	if s != nil {
+		m.nameRoot(s, msg.IDs)
+	}
 	fresh := 0
 	for _, id := range msg.IDs {
 		p.known.add(id)
@@ -76,7 +79,7 @@ func (m *Manager) receiveInv(p *peerState, msg *message.Inv) {
 // we seem to have is no exception: what is held as an orphan under its id may be
 // a forgery with the same header, and Accept knows duplicates at once.
 func (m *Manager) receiveShares(p *peerState, msg *message.Shares) {
-	list := make([]*share.Share, 0, len(msg.Raw))
+	v := &Verify{From: p.id, Shares: make([]*share.Share, 0, len(msg.Raw))}
 	for _, raw := range msg.Raw {
 		s, err := share.Decode(raw)
 		if err != nil {
@@ -87,13 +90,16 @@ func (m *Manager) receiveShares(p *peerState, msg *message.Shares) {
 		id := s.ID()
 		p.known.add(id)
 		m.awaited.add(id)
-		m.settle(p, id, true)
+		asked := m.settle(p, id, true)
 		if w := m.wants[id]; w != nil && w.peer == p {
 			w.state = wantVerifying
+			if asked && m.isRoot(w) {
+				v.Root = id
+			}
 		}
-		list = append(list, s)
+		v.Shares = append(v.Shares, s)
 	}
-	m.out = append(m.out, &Verify{From: p.id, Shares: list})
+	m.out = append(m.out, v)
 	m.flush(p)
 }
 
@@ -105,6 +111,10 @@ func (m *Manager) receiveNotFound(p *peerState, msg *message.NotFound) {
 		}
 		w := m.wants[id]
 		if w == nil || w.peer != p || w.state != wantAsked {
+			continue
+		}
+		if m.isRoot(w) && m.session.total == 0 {
+			m.rootGone()
 			continue
 		}
 		// The one who has just said no is not asked again.

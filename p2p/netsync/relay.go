@@ -53,7 +53,7 @@ func (m *Manager) unjudged(id chainhash.Hash) {
 }
 
 // Unverified takes those shares of a Verify action that the driver doesn't give
-// to Chain.Accept because their sender has gone.
+// to the chain because their sender has gone.
 func (m *Manager) Unverified(now time.Time, shares []*share.Share) []Action {
 	m.begin(now)
 	for _, s := range shares {

@@ -157,18 +157,22 @@ func (m *Manager) mayRequest(p *peerState) bool {
 	for len(p.queue) > 0 {
 		w := p.queue[0]
 		if w.peer == p && w.state == wantQueued {
-			syncing := 0
-			for _, r := range p.requests {
-				if r.sync {
-					syncing++
-				}
-			}
-			return len(p.requests) < MaxRequests && (!w.sync || syncing < MaxSyncRequests)
+			return len(p.requests) < MaxRequests && (!w.sync || p.syncRequests() < MaxSyncRequests)
 		}
 		p.queue = p.queue[1:] // moved on or ended
 	}
 	p.queue = nil
 	return false
+}
+
+// syncRequests returns the number of the session's requests under way.
+func (p *peerState) syncRequests() (n int) {
+	for _, r := range p.requests {
+		if r.sync {
+			n++
+		}
+	}
+	return n
 }
 
 // nextBatch takes wants of one kind off the head of the queue, as asked. Shares that have

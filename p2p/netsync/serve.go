@@ -27,22 +27,16 @@ func Answer(c Chain, request message.Message, send func(message.Message) bool) {
 
 func answerShares(c Chain, r *message.GetShares, send func(message.Message) bool) {
 	a := answer{send: send, room: message.MaxSharesPayload}
-	for _, id := range plan(c, r) {
-		asked := slices.Contains(r.IDs, id)
+	for _, item := range plan(c, r) {
 		if a.room < share.MaxEncodedSize {
-			if asked {
-				a.missing = append(a.missing, id)
-			}
+			a.miss(item)
 			continue
 		}
-		raw, err := c.Share(id)
-		switch {
-		case err == nil:
-			if !a.add(raw) {
-				return
-			}
-		case asked:
-			a.missing = append(a.missing, id)
+		raw, err := c.Share(item.id)
+		if err != nil {
+			a.miss(item)
+		} else if !a.add(raw) {
+			return
 		}
 	}
 	if a.flush() && len(a.missing) > 0 {
@@ -50,30 +44,39 @@ func answerShares(c Chain, r *message.GetShares, send func(message.Message) bool
 	}
 }
 
-// plan lists the ids to send, ancestors before descendants, each once.
-func plan(c Chain, r *message.GetShares) []chainhash.Hash {
-	var list []chainhash.Hash
-	seen := make(map[chainhash.Hash]bool)
+// planned is a share to send: asked for by its id, or as an ancestor.
+type planned struct {
+	id    chainhash.Hash
+	asked bool
+}
+
+// plan lists what to send, ancestors before descendants, each once.
+func plan(c Chain, r *message.GetShares) []planned {
+	list := make([]planned, 0, len(r.IDs))
+	at := make(map[chainhash.Hash]int, len(r.IDs)) // in list
+	add := func(id chainhash.Hash, asked bool) {
+		i, ok := at[id]
+		if !ok {
+			i = len(list)
+			at[id] = i
+			list = append(list, planned{id: id})
+		}
+		list[i].asked = list[i].asked || asked
+	}
 	// Keep room for the ids themselves: those must get an answer. What is left is
 	// for ancestors, also those that several ids share: finding them is the work.
 	room := max(maxAnswerShares-len(r.IDs), 0)
 	for _, id := range r.IDs {
-		if room > 0 && r.Parents > 0 && !seen[id] {
+		if _, seen := at[id]; room > 0 && r.Parents > 0 && !seen {
 			generations := min(int(min(r.Parents, message.MaxParents)), room) // one share each at least
 			ancestors := c.Ancestors(id, generations, r.Stops)
 			ancestors = ancestors[:min(len(ancestors), room)] // the nearest
 			room -= len(ancestors)
 			for _, a := range slices.Backward(ancestors) {
-				if !seen[a] {
-					seen[a] = true
-					list = append(list, a)
-				}
+				add(a, false)
 			}
 		}
-		if !seen[id] {
-			seen[id] = true
-			list = append(list, id)
-		}
+		add(id, true)
 	}
 	return list
 }
@@ -93,6 +96,13 @@ func (a *answer) add(raw []byte) bool {
 	a.size += len(raw)
 	a.room -= len(raw)
 	return a.size < answerChunk || a.flush()
+}
+
+// miss notes a share that is not sent. Only what was asked for is owed an answer.
+func (a *answer) miss(p planned) {
+	if p.asked {
+		a.missing = append(a.missing, p.id)
+	}
 }
 
 // flush sends what was collected and reports whether to go on.

@@ -2,6 +2,7 @@ package netsync
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -19,8 +20,17 @@ type session struct {
 	lead bool // begun because the peer promised something, not as a probe
 	more bool // begun because of shares far ahead
 
+	// root is the first id of the first inv if we didn't have it; zero: none. named
+	// says that it has been decided on.
+	root     chainhash.Hash
+	named    bool
+	restarts int  // sessions with the same peer right before that lost their root
+	waiting  bool // for what is under way of such a one
+
 	total     int                     // shares accepted in all rounds
+	moved     bool                    // one of them became our tip
 	undecided int                     // shares that something was missing for
+	held      int                     // those of them since the last valid one
 	offered   uint32                  // height that the named shares lead to
 	accepted  time.Time               // when a share was last accepted; at first, the start
 	recent    [provenShares]time.Time // of the latest acceptances; total is the next place
@@ -41,6 +51,7 @@ func (s *session) accept(now time.Time) {
 	s.accepted = now
 	s.valid++
 	s.total++
+	s.held = 0
 }
 
 // proven reports whether the session brings more than new shares can be.
@@ -49,13 +60,14 @@ func (s *session) proven(now time.Time) bool {
 	return s.total >= provenShares && now.Sub(oldest) < ProvenInterval
 }
 
-// offer notes how far an inv leads: wants is what it left to be fetched. After a
-// full one there is more. Uncles make this too high by their number.
+// offer notes how far the session leads: wants shares are still to be fetched above
+// the height. After a full inv there is more. Uncles make this too high by their
+// number.
 func (s *session) offer(height uint32, wants int) {
 	if s.full {
 		wants += message.MaxInv
 	}
-	s.offered = max(s.offered, height+uint32(wants))
+	s.offered = max(s.offered, uint32(min(uint64(height)+uint64(wants), math.MaxUint32)))
 }
 
 // startSession begins a sync with the best source, unless one is under way or
@@ -113,6 +125,7 @@ func (m *Manager) openSession(p *peerState, lead bool) {
 func (m *Manager) sendLocator(continued bool) {
 	s, p := m.session, m.session.peer
 	s.fresh, s.full, s.valid = 0, false, 0
+	s.named = s.named || continued
 	locator := m.chain.Locator()
 	locator = locator[:min(len(locator), message.MaxLocator-1)]
 	if continued && m.chain.Have(p.lastInv) {
@@ -130,6 +143,10 @@ func (m *Manager) advance() {
 		return
 	}
 	switch {
+	case s.waiting:
+		if s.waiting = s.peer.syncRequests() > 0; !s.waiting {
+			m.sendLocator(false)
+		}
 	case s.valid > 0:
 		s.known = 0
 		m.sendLocator(true)
@@ -147,10 +164,12 @@ func (m *Manager) finishSession() {
 	_, _, work := m.chain.Tip()
 	short := p.claim.Gt(&work) // of what it claimed; if not, another was faster
 	m.session, m.attempted = nil, true
-	if s.fresh == 0 || s.total == 0 {
+	if s.fresh == 0 || !s.moved {
 		m.dropClaim(p) // it has shown what it has
 	}
 	switch {
+	case s.total > 0 && !s.moved && (short || s.more):
+		m.backOff(s)
 	case s.total > 0:
 		p.fruitless = 0
 		m.announceTip()
@@ -199,7 +218,11 @@ func (m *Manager) backOff(s *session) {
 // abandonSession ends a session whose peer stalled or left. Its shares are not
 // asked of others one by one, as the next session's inv will name them, except
 // for those that somebody else has announced.
-func (m *Manager) abandonSession() {
+func (m *Manager) abandonSession() { m.clearSession(true) }
+
+// clearSession ends a session. Its shares are asked of others who have them if
+// handOver is set.
+func (m *Manager) clearSession(handOver bool) {
 	s := m.session
 	m.session = nil
 	for _, w := range m.wantsOf(s.peer) {
@@ -207,7 +230,7 @@ func (m *Manager) abandonSession() {
 		case !w.sync:
 		case w.state == wantVerifying: // its verdict comes outside of any session
 			m.leaveSession(w)
-		case m.alternative(w) != nil:
+		case handOver && m.alternative(w) != nil:
 			m.leaveSession(w)
 			m.retry(w)
 		default:

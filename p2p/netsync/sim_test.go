@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -44,8 +45,16 @@ type simNode struct {
 	answer func(from PeerID, m message.Message)
 	// announceAll announces every accepted share, as the real node's hook does.
 	announceAll bool
-	// judge, if set, replaces Chain.Accept.
+	// judge, if set, replaces the chain's verdicts.
 	judge func(*share.Share) error
+	// roots holds the shares that were offered to the chain as roots, by sender.
+	roots []offeredRoot
+}
+
+// offeredRoot is a share that was offered as a root.
+type offeredRoot struct {
+	from PeerID
+	id   chainhash.Hash
 }
 
 // simLink is one side's view of a connection.
@@ -129,21 +138,7 @@ func (n *simNode) do(actions []Action) {
 		case *Disconnect:
 			n.cut(a.Peer)
 		case *Verify:
-			for i, s := range a.Shares {
-				if !n.links[a.From].up {
-					n.do(n.m.Unverified(n.now, a.Shares[i:]))
-					break
-				}
-				judge := n.chain.Accept
-				if n.judge != nil {
-					judge = n.judge
-				}
-				err := judge(s)
-				if err == nil && n.announceAll {
-					n.announce(s.ID())
-				}
-				n.do(n.m.Verdict(n.now, a.From, s, err))
-			}
+			n.verify(a)
 		case *Publish:
 			n.announce(a.ID)
 		case *Serve:
@@ -153,6 +148,36 @@ func (n *simNode) do(actions []Action) {
 			})
 		}
 	}
+}
+
+// verify has shares judged in chunks, as package p2p does.
+func (n *simNode) verify(v *Verify) {
+	if v.Root != (chainhash.Hash{}) {
+		n.roots = append(n.roots, offeredRoot{v.From, v.Root})
+	}
+	for chunk := range slices.Chunk(v.Shares, 64) {
+		if !n.links[v.From].up {
+			n.do(n.m.Unverified(n.now, chunk))
+			continue
+		}
+		errs := n.judgeAll(chunk, v.Root)
+		for i, s := range chunk {
+			if errs[i] == nil && n.announceAll {
+				n.announce(s.ID())
+			}
+			n.do(n.m.Verdict(n.now, v.From, s, errs[i]))
+		}
+	}
+}
+
+func (n *simNode) judgeAll(list []*share.Share, root chainhash.Hash) (errs []error) {
+	if n.judge == nil {
+		return n.chain.AcceptAll(list, root)
+	}
+	for _, s := range list {
+		errs = append(errs, n.judge(s))
+	}
+	return errs
 }
 
 // send delivers a message after the delay, through its encoding.

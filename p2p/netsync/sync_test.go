@@ -15,7 +15,7 @@ import (
 // withUncles extends a chain by n shares, every third with an uncle.
 func withUncles(c *fakechain.Chain, n int) {
 	for i := range n {
-		id, height, work := c.Tip()
+		_, height, work := c.Tip()
 		if i%3 != 2 || work.IsZero() || height < 2 {
 			c.Extend(1, 1)
 			continue
@@ -25,7 +25,7 @@ func withUncles(c *fakechain.Chain, n int) {
 		if err := c.Accept(uncle); err != nil {
 			panic(err)
 		}
-		if err := c.Accept(fakechain.New(id, height+1, 1, uncle.ID())); err != nil {
+		if err := c.Accept(c.Next(1, uncle.ID())); err != nil {
 			panic(err)
 		}
 	}
@@ -252,16 +252,19 @@ func TestKnownRoundsEnd(t *testing.T) {
 	}
 }
 
+// waitsForBitcoin judges shares while the Bitcoin node is behind.
+func waitsForBitcoin(*share.Share) error {
+	block := chainhash.Hash{1}
+	return &blockchain.UndecidedError{Kind: blockchain.ErrMissingBitcoinBlock, MissingBlock: &block}
+}
+
 // TestWaitsForBitcoin: shares on a Bitcoin block we don't have yet are nobody's
 // fault and are not downloaded again and again.
 func TestWaitsForBitcoin(t *testing.T) {
 	s := newSim(t)
 	a, b := s.node("a", message.LowLatency), s.node("b", message.LowLatency)
 	b.chain.Extend(100, 1)
-	block := chainhash.Hash{1}
-	a.judge = func(*share.Share) error {
-		return &blockchain.UndecidedError{Kind: blockchain.ErrMissingBitcoinBlock, MissingBlock: &block}
-	}
+	a.judge = waitsForBitcoin
 	s.connect(a, b)
 	s.run(time.Hour)
 	if got := a.sent[message.CmdGetShares]; got > 15 || got < 5 {

@@ -80,7 +80,8 @@ func (m *Manager) checkSession() {
 
 // handOver asks others, who announced them too, for shares that the peer is slow
 // to deliver. The peer still owes its answer. A session's shares are new only if
-// others announced them, and late only if the session doesn't move.
+// others announced them, and late only if the session doesn't move. Its root is
+// worth something only from the peer that named it.
 func (m *Manager) handOver(p *peerState) {
 	for _, r := range p.requests {
 		start := r.offered
@@ -93,7 +94,7 @@ func (m *Manager) handOver(p *peerState) {
 		r.offered = m.now
 		for _, id := range r.ids {
 			w := m.wants[id]
-			if w == nil || w.peer != p || w.state != wantAsked || m.alternative(w) == nil {
+			if w == nil || w.peer != p || w.state != wantAsked || m.isRoot(w) || m.alternative(w) == nil {
 				continue
 			}
 			if w.sync {

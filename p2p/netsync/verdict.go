@@ -4,42 +4,35 @@ import (
 	"errors"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
-// Verdict takes the result of Chain.Accept for a share of a Verify action. It
-// may come after the peer has gone.
+// Verdict takes the chain's verdict on a share of a Verify action: nil for a valid
+// share, a share.RuleError for an invalid one, a *blockchain.UndecidedError if
+// something is missing, anything else for duplicates and the node's own trouble.
+// It may come after the peer has gone.
 func (m *Manager) Verdict(now time.Time, from PeerID, s *share.Share, err error) []Action {
 	m.begin(now)
 	p := m.peers[from]
 	if p != nil && p.gone {
 		p = nil
 	}
-	w := m.wants[s.ID()]
+	id := s.ID()
+	w := m.wants[id]
 	mine := w != nil && w.peer == p
-	sync := mine && w.sync
 	if mine {
 		p.progress = m.now // we kept the peer waiting, not it us
 	}
 
 	if err != nil {
-		m.unjudged(s.ID())
+		m.unjudged(id)
 	}
 	switch undecided, isUndecided := errors.AsType[*blockchain.UndecidedError](err); {
 	case err == nil:
-		m.valid(p, s, w, mine)
-	case isUndecided:
-		m.stats.Undecided++
-		if sync && m.session != nil {
-			m.session.undecided++
-		}
-		if mine {
-			m.forget(w)
-		}
-		if p != nil {
-			m.chase(p, s, sync, undecided)
-		}
+		m.valid(p, s, id, w, mine)
 	case isRule(err):
 		// The id may still belong to a valid share, as only a valid one is bound
 		// to its header: if it was wanted, drop asks others for it.
@@ -47,11 +40,12 @@ func (m *Manager) Verdict(now time.Time, from PeerID, s *share.Share, err error)
 		if p != nil {
 			m.drop(p, true, err)
 		}
+	case isUndecided:
+		m.stats.Undecided++
+		m.unplaced(p, s, w, mine, undecided)
 	default:
 		m.stats.Ignored++
-		if mine {
-			m.forget(w)
-		}
+		m.unplaced(p, s, w, mine, nil)
 	}
 	m.startSession()
 	m.advance()
@@ -65,12 +59,12 @@ func isRule(err error) bool {
 
 // valid notes and relays a valid share. p is its sender, nil if gone; w the want
 // it fulfils, if any, and mine whether the sender was the one asked.
-func (m *Manager) valid(p *peerState, s *share.Share, w *want, mine bool) {
+func (m *Manager) valid(p *peerState, s *share.Share, id chainhash.Hash, w *want, mine bool) {
 	m.stats.Valid++
 	m.lastValid = m.now
-	m.awaited.remove(s.ID())
-	m.released.remove(s.ID())
-	m.announced.add(s.ID())
+	m.awaited.remove(id)
+	m.released.remove(id)
+	m.announced.add(id)
 	if p != nil {
 		p.chases = 0
 		p.height = max(p.height, s.Data.Height)
@@ -78,13 +72,42 @@ func (m *Manager) valid(p *peerState, s *share.Share, w *want, mine bool) {
 	old := false // a session asked for it: everybody else may have it long since
 	if w != nil {
 		old = w.sync && mine
-		if w.sync && m.session != nil {
-			m.session.accept(m.now)
-		}
 		m.forget(w)
+		if w.sync {
+			m.session.accept(m.now)
+			m.session.offer(s.Data.Height, m.session.peer.syncWants)
+			if !m.session.moved {
+				tip, _, _ := m.chain.Tip()
+				m.session.moved = tip == id
+			}
+		}
 	}
 	if !old {
-		m.relay(s.ID(), s.Encode())
+		m.relay(id, s.Encode())
+	}
+}
+
+// unplaced ends the want of a share that the chain has no place for, and looks for
+// what is missing. A session that only brings more of the kind ends. e is nil if
+// it is our own trouble or a duplicate.
+func (m *Manager) unplaced(p *peerState, s *share.Share, w *want, mine bool, e *blockchain.UndecidedError) {
+	sync, stuck := mine && w.sync, false
+	if sync {
+		stuck = m.rootless(w, s, e)
+		if e != nil && !stuck {
+			m.session.undecided++
+			m.session.held++
+			stuck = m.session.held > maxUndecided
+		}
+	}
+	if mine {
+		m.forget(w)
+	}
+	switch {
+	case stuck:
+		m.breakOff()
+	case p != nil && e != nil:
+		m.chase(p, s, sync, e)
 	}
 }
 
@@ -102,7 +125,7 @@ func (m *Manager) chase(p *peerState, s *share.Share, sync bool, e *blockchain.U
 	asked := false
 	for _, id := range e.MissingShares[:min(len(e.MissingShares), MaxMissing)] {
 		if m.wants[id] == nil && !m.chain.Have(id) {
-			m.addWant(p, id, sync && m.session != nil, ChaseParents)
+			m.addWant(p, id, sync, ChaseParents)
 			asked = true
 		}
 	}

@@ -1,34 +1,33 @@
 // Package fakechain is a sharechain for the tests of the peer network: real
-// encodings, hash links, most work first, orphans; but no proof of work, no
-// payouts and no Bitcoin. It satisfies netsync.Chain. All methods are safe for
-// concurrent use.
+// encodings, hash links, most work first, orphans, pruning and roots; but no proof
+// of work, no payouts and no Bitcoin. It satisfies p2p.Chain. All methods are safe
+// for concurrent use.
 package fakechain
 
 import (
-	"encoding/binary"
-	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
-	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
-// MaxOrphans is the number of orphans held.
-const MaxOrphans = 100
-
-// ErrForged is the kind of the rule that shares made by Forge break.
-const ErrForged share.ErrorKind = "ErrForged"
+const (
+	// MaxOrphans is the number of orphans held.
+	MaxOrphans = 100
+	// uncleDepth is how far above a root shares may lack uncles.
+	uncleDepth = 3
+)
 
 type node struct {
-	share *share.Share
-	raw   []byte
-	work  uint64 // of the chain up to here: one for each share and uncle
+	id     chainhash.Hash
+	share  *share.Share
+	raw    []byte
+	root   uint32 // height of the lowest share of its chain that was ever here
+	work   uint64 // one for each share and uncle from there on: what decides
+	stated uint64 // the same with what the root states of the shares below it
 }
 
 type orphan struct {
@@ -41,46 +40,16 @@ type Chain struct {
 	// OnConnect, if set before use, is called without locks for every orphan that
 	// became valid.
 	OnConnect func(id chainhash.Hash)
-	// OnAccept, if set before use, is called without locks at the start of every
-	// Accept.
+	// OnAccept, if set before use, is called without locks for every share before
+	// any of its list is judged.
 	OnAccept func(s *share.Share)
 
 	mu      sync.Mutex
 	nodes   map[chainhash.Hash]*node
-	main    []chainhash.Hash
+	main    []*node // by ascending height, without gaps
 	orphans []orphan
 	accepts int
-}
-
-// New makes a share on top of parent, the zero hash for a first share. Shares of
-// different salt differ.
-func New(parent chainhash.Hash, height uint32, salt uint32, uncles ...chainhash.Hash) *share.Share {
-	slices.SortFunc(uncles, func(a, b chainhash.Hash) int { return slices.Compare(a[:], b[:]) })
-	s := &share.Share{
-		Header: wire.BlockHeader{Version: 4, Timestamp: time.Unix(1_700_000_000, 0), Bits: 0x207fffff},
-		Data: share.Data{
-			Version: share.Version, Previous: parent, Uncles: uncles, Height: height,
-			Time: 1_700_000_000 + 10*height, Bits: 0x207fffff,
-			Payee: append([]byte{0x00, 0x14}, make([]byte, 20)...),
-		},
-	}
-	binary.LittleEndian.PutUint32(s.Extranonce[:], salt)
-	s.Header.MerkleRoot = bind(s)
-	return s
-}
-
-// Forge returns an invalid share with the same header, and so the same id, as s.
-func Forge(s *share.Share) *share.Share {
-	f := *s
-	f.Extranonce[11] ^= 0xff
-	return &f
-}
-
-// bind stands in for the coinbase: it ties the share's data to its header.
-func bind(s *share.Share) chainhash.Hash {
-	c := *s
-	c.Header = wire.BlockHeader{Timestamp: time.Unix(0, 0)}
-	return chainhash.DoubleHashH(c.Encode())
+	longest int // list of AcceptAll
 }
 
 // Extend accepts n new shares on top of the tip and returns their ids.
@@ -98,18 +67,27 @@ func (c *Chain) Extend(n int, salt uint32) []chainhash.Hash {
 
 // Next makes a share on top of the tip without accepting it.
 func (c *Chain) Next(salt uint32, uncles ...chainhash.Hash) *share.Share {
-	id, height, work := c.Tip()
-	if work.IsZero() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.main) == 0 {
 		return New(chainhash.Hash{}, 0, salt)
 	}
-	return New(id, height+1, salt, uncles...)
+	tip := c.main[len(c.main)-1]
+	return NewStating(tip.stated, tip.id, tip.share.Data.Height+1, salt, uncles...)
 }
 
-// Accepts returns the number of calls of Accept.
+// Accepts returns the number of shares given to Accept and AcceptAll.
 func (c *Chain) Accepts() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.accepts
+}
+
+// Longest returns the greatest number of shares judged by one call.
+func (c *Chain) Longest() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.longest
 }
 
 // Len returns the number of valid shares.
@@ -119,41 +97,48 @@ func (c *Chain) Len() int {
 	return len(c.nodes)
 }
 
-// Accept implements netsync.Chain.
+// Accept judges one share, which cannot become a root.
 func (c *Chain) Accept(s *share.Share) error {
+	return c.AcceptAll([]*share.Share{s}, chainhash.Hash{})[0]
+}
+
+// AcceptAll implements p2p.Chain.
+func (c *Chain) AcceptAll(list []*share.Share, root chainhash.Hash) []error {
 	if c.OnAccept != nil {
-		c.OnAccept(s)
+		for _, s := range list {
+			c.OnAccept(s)
+		}
 	}
-	c.mu.Lock()
-	c.accepts++
-	err := c.accept(s, s.ID())
-	var connected []chainhash.Hash
-	if err == nil {
-		connected = c.connectOrphans()
-	}
-	c.mu.Unlock()
+	errs, connected := c.acceptAll(list, root)
 	if c.OnConnect != nil {
 		for _, id := range connected {
 			c.OnConnect(id)
 		}
 	}
-	return err
+	return errs
 }
 
-func (c *Chain) accept(s *share.Share, id chainhash.Hash) error {
+func (c *Chain) acceptAll(list []*share.Share, root chainhash.Hash) (errs []error, connected []chainhash.Hash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.accepts += len(list)
+	c.longest = max(c.longest, len(list))
+	for _, s := range list {
+		id := s.ID()
+		err := c.accept(s, id, id == root)
+		errs = append(errs, err)
+		if err == nil && len(c.orphans) > 0 {
+			connected = append(connected, c.connectOrphans()...)
+		}
+	}
+	return errs, connected
+}
+
+func (c *Chain) accept(s *share.Share, id chainhash.Hash, root bool) error {
 	if c.nodes[id] != nil {
 		return blockchain.ContextError{Kind: blockchain.ErrDuplicate, Description: "duplicate"}
 	}
-	work := uint64(1 + len(s.Data.Uncles))
-	var missing []chainhash.Hash
-	if !s.Data.IsFirst() {
-		for _, dep := range append([]chainhash.Hash{s.Data.Previous}, s.Data.Uncles...) {
-			if c.nodes[dep] == nil {
-				missing = append(missing, dep)
-			}
-		}
-	}
-	if len(missing) > 0 {
+	if missing := c.missing(s, root); len(missing) > 0 {
 		c.orphans = slices.DeleteFunc(c.orphans, func(o orphan) bool { return o.id == id })
 		if len(c.orphans) >= MaxOrphans {
 			c.orphans = c.orphans[1:]
@@ -161,34 +146,69 @@ func (c *Chain) accept(s *share.Share, id chainhash.Hash) error {
 		c.orphans = append(c.orphans, orphan{id, s})
 		return &blockchain.UndecidedError{Kind: blockchain.ErrMissingParent, MissingShares: missing}
 	}
-	if bind(s) != s.Header.MerkleRoot {
+	n := &node{id: id, share: s, raw: s.Encode(), root: s.Data.Height, work: uint64(1 + len(s.Data.Uncles))}
+	if bind(n.raw) != s.Header.MerkleRoot {
 		return share.RuleError{Kind: ErrForged, Description: "the share is forged"}
 	}
+	n.stated = n.work
 	if parent := c.nodes[s.Data.Previous]; parent != nil {
-		work += parent.work
+		n.root, n.work, n.stated = parent.root, n.work+parent.work, n.work+parent.stated
+	} else if root {
+		n.stated = s.Data.Work.Uint64()
 	}
 	if c.nodes == nil {
 		c.nodes = make(map[chainhash.Hash]*node)
 	}
-	c.nodes[id] = &node{share: s, raw: s.Encode(), work: work}
-	if len(c.main) == 0 || work > c.nodes[c.main[len(c.main)-1]].work {
-		c.setTip(id)
+	c.nodes[id] = n
+	if len(c.main) == 0 || n.work > c.main[len(c.main)-1].work {
+		c.setTip(n)
 	}
 	return nil
 }
 
-// setTip makes the branch of id the main chain.
-func (c *Chain) setTip(id chainhash.Hash) {
-	var branch []chainhash.Hash
-	for n := c.nodes[id]; n != nil; n = c.nodes[n.share.Data.Previous] {
-		h := int(n.share.Data.Height)
-		if h < len(c.main) && c.main[h] == n.share.ID() {
-			break
+// missing returns what a share must wait for.
+func (c *Chain) missing(s *share.Share, root bool) (ids []chainhash.Hash) {
+	if s.Data.IsFirst() {
+		return nil
+	}
+	bare := root // it and those right above it may lack uncles
+	if parent := c.nodes[s.Data.Previous]; parent != nil {
+		bare = parent.root > 0 && s.Data.Height < parent.root+uncleDepth
+	} else if !root {
+		ids = append(ids, s.Data.Previous)
+	}
+	for _, u := range s.Data.Uncles {
+		if c.nodes[u] == nil && !bare {
+			ids = append(ids, u)
 		}
-		branch = append(branch, n.share.ID())
+	}
+	return ids
+}
+
+// setTip makes the branch of n the main chain.
+func (c *Chain) setTip(n *node) {
+	var branch []*node
+	for ; n != nil && c.at(n.share.Data.Height) != n; n = c.nodes[n.share.Data.Previous] {
+		branch = append(branch, n)
 	}
 	slices.Reverse(branch)
-	c.main = append(c.main[:c.nodes[branch[0]].share.Data.Height], branch...)
+	keep := 0 // of the main chain, unless the branch has nothing to do with it
+	if n != nil {
+		keep = int(n.share.Data.Height-c.main[0].share.Data.Height) + 1
+	}
+	c.main = append(c.main[:keep], branch...)
+}
+
+// at returns the main chain's node of that height, nil if there is none.
+func (c *Chain) at(height uint32) *node {
+	if len(c.main) == 0 {
+		return nil
+	}
+	i := int64(height) - int64(c.main[0].share.Data.Height)
+	if i < 0 || i >= int64(len(c.main)) {
+		return nil
+	}
+	return c.main[i]
 }
 
 func (c *Chain) connectOrphans() []chainhash.Hash {
@@ -198,7 +218,7 @@ func (c *Chain) connectOrphans() []chainhash.Hash {
 		waiting := c.orphans
 		c.orphans = nil
 		for _, o := range waiting {
-			if c.accept(o.share, o.id) == nil {
+			if c.accept(o.share, o.id, false) == nil {
 				connected = append(connected, o.id)
 				again = true
 			}
@@ -207,95 +227,17 @@ func (c *Chain) connectOrphans() []chainhash.Hash {
 	return connected
 }
 
-// Tip implements netsync.Chain.
-func (c *Chain) Tip() (id chainhash.Hash, height uint32, work uint256.Uint256) {
+// Prune forgets all shares below the height base, which must not be above the
+// tip.
+func (c *Chain) Prune(base uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.main) == 0 {
-		return id, 0, work
-	}
-	id = c.main[len(c.main)-1]
-	work.SetUint64(c.nodes[id].work)
-	return id, uint32(len(c.main) - 1), work
-}
-
-// Have implements netsync.Chain.
-func (c *Chain) Have(id chainhash.Hash) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.nodes[id] != nil
-}
-
-// Locator implements netsync.Chain.
-func (c *Chain) Locator() []chainhash.Hash {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var ids []chainhash.Hash
-	for h, step := len(c.main)-1, 1; h > 0; h -= step {
-		ids = append(ids, c.main[h])
-		if len(ids) > 10 {
-			step *= 2
+	for id, n := range c.nodes {
+		if n.share.Data.Height < base {
+			delete(c.nodes, id)
 		}
 	}
-	if len(c.main) > 0 {
-		ids = append(ids, c.main[0])
+	for c.main[0].share.Data.Height < base {
+		c.main = c.main[1:]
 	}
-	return ids
-}
-
-// AfterLocator implements netsync.Chain.
-func (c *Chain) AfterLocator(locator []chainhash.Hash, stop chainhash.Hash, limit int) []chainhash.Hash {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	from := 0
-	for _, id := range locator {
-		if n := c.nodes[id]; n != nil {
-			if h := int(n.share.Data.Height); h < len(c.main) && c.main[h] == id {
-				from = h + 1
-				break
-			}
-		}
-	}
-	var ids []chainhash.Hash
-	for _, id := range c.main[from:] {
-		uncles := c.nodes[id].share.Data.Uncles
-		if len(ids)+len(uncles)+1 > limit {
-			break
-		}
-		ids = append(append(ids, uncles...), id)
-		if id == stop {
-			break
-		}
-	}
-	return ids
-}
-
-// Share implements netsync.Chain.
-func (c *Chain) Share(id chainhash.Hash) ([]byte, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n := c.nodes[id]; n != nil {
-		return n.raw, nil
-	}
-	return nil, errors.New("no such share")
-}
-
-// Ancestors implements netsync.Chain.
-func (c *Chain) Ancestors(id chainhash.Hash, generations int, stops []chainhash.Hash) []chainhash.Hash {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var ids []chainhash.Hash
-	n := c.nodes[id]
-	for range generations {
-		if n == nil {
-			break
-		}
-		ids = append(ids, n.share.Data.Uncles...)
-		id = n.share.Data.Previous
-		if n = c.nodes[id]; n == nil || slices.Contains(stops, id) {
-			break
-		}
-		ids = append(ids, id)
-	}
-	return ids
 }
