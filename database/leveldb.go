@@ -6,7 +6,6 @@ import (
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/filter"
 	"github.com/syndtr/goleveldb/leveldb/opt"
-	"github.com/syndtr/goleveldb/leveldb/storage"
 )
 
 // tuning returns LevelDB's options. A full retention is 106 MB of keys and
@@ -65,7 +64,8 @@ func newEngine() *engine {
 // handle is an open LevelDB and the folder that it is in.
 type handle struct {
 	*leveldb.DB
-	folder folder
+	folder  folder
+	failure *failure
 }
 
 func (h *handle) close() error { return errors.Join(h.DB.Close(), h.folder.Close()) }
@@ -88,56 +88,21 @@ func (e *engine) openLevelDB(path string, m mode) (*handle, error) {
 	o := e.options
 	o.ReadOnly = m == readOnly
 	o.ErrorIfMissing = m != create
-	files := carefulStorage{Storage: f, sync: func() error { return e.disk.syncDir(path) }}
+	files := carefulStorage{Storage: f, syncDir: func() error { return e.disk.syncDir(path) }, failure: new(failure)}
 	if e.noDirSync {
-		files.sync = func() error { return nil }
+		files.syncDir = func() error { return nil }
 	}
 	db, err := leveldb.Open(files, &o)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &handle{db, f}, nil
+	return &handle{db, f, files.failure}, nil
 }
 
 // write writes a batch so that it survives a loss of power.
 func (e *engine) write(h *handle, batch *leveldb.Batch) error {
 	return h.Write(batch, &opt.WriteOptions{Sync: !e.noSync})
 }
-
-// carefulStorage makes good what LevelDB leaves out.
-type carefulStorage struct {
-	storage.Storage
-	sync func() error // of the directory
-}
-
-// Create makes a file, and its directory entry durable before anything is written
-// to it. LevelDB itself syncs the content of a new journal only, and after a loss
-// of power the journal can be gone with everything that was acknowledged.
-func (s carefulStorage) Create(fd storage.FileDesc) (storage.Writer, error) {
-	w, err := s.Storage.Create(fd)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.sync(); err != nil {
-		return nil, errors.Join(err, w.Close())
-	}
-	return w, nil
-}
-
-// Open opens a file to be read, if it is not a danger to memory.
-func (s carefulStorage) Open(fd storage.FileDesc) (storage.Reader, error) {
-	r, err := s.Storage.Open(fd)
-	if err != nil || fd.Type != storage.TypeTable {
-		return r, err
-	}
-	if err := checkFooter(fd, r); err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	return r, nil
-}
-
-// Log drops what LevelDB says about its housekeeping, up to 2 MiB of it.
-func (carefulStorage) Log(string) {}
 
 // Records are all read without pushing others out of the cache, and to salvage
 // them the unreadable ones are passed over.

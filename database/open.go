@@ -14,6 +14,8 @@ const (
 	newSuffix     = ".new"     // a database in the making
 	readySuffix   = ".ready"   // a complete one that will take the place of a damaged one
 	salvageSuffix = ".salvage" // what could be read of a damaged one
+
+	candidateSuffix = ".candidate" // of another chain, see Pair
 )
 
 // Open opens the database in the folder path, or makes it if there is none, and
@@ -47,7 +49,7 @@ func (e *engine) start(h *handle, path string, version uint32, chainID chainhash
 	if err := e.upgrade(h, version, chainID); err != nil {
 		return nil, err
 	}
-	s := &Store{engine: e, handle: h, path: path}
+	s := &Store{engine: e, handle: h, path: path, added: make(map[chainhash.Hash]bool)}
 	meta, err := readMeta(h.DB, chainID)
 	if err != nil {
 		return nil, err
@@ -62,7 +64,7 @@ func (e *engine) start(h *handle, path string, version uint32, chainID chainhash
 	if err := s.pruneAgain(); err != nil {
 		return nil, err
 	}
-	for _, leftover := range []string{newSuffix, readySuffix, salvageSuffix} {
+	for _, leftover := range []string{newSuffix, readySuffix, salvageSuffix, candidateSuffix} {
 		if err := e.disk.removeAll(path + leftover); err != nil {
 			return nil, err
 		}

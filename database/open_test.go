@@ -1,15 +1,16 @@
 package database
 
 import (
-	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // refused opens the folder, expects an error of that kind whose message has all
@@ -62,18 +63,22 @@ func TestOtherChain(t *testing.T) {
 func TestNewerVersion(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shares")
 	s := open(t, path)
-	meta := encodeMeta(testChain)
-	binary.LittleEndian.PutUint32(meta, schemaVersion+1)
-	if err := s.db.Put(metaKey, meta, nil); err != nil {
+	meta := append(encodeMeta(schemaVersion+1, testChain, s.key), "something new"...)
+	if err := s.handle.Put(metaKey, meta, nil); err != nil {
 		t.Fatal(err)
 	}
 	closeStore(t, s)
-	refused(t, path, nil, "version 2", "knows version 1")
+	refused(t, path, ErrVersion, "version 3", "knows version 2", "matching release")
 }
 
 // TestDamagedRecords: records that LevelDB returns faithfully, but that are not
 // what this package writes.
 func TestDamagedRecords(t *testing.T) {
+	record := func(n int) []byte { return appendRecord(nil, testShare(n), isRoot(n)) }
+	key := func(n int) []byte { return shareKey(uint32(n), testShare(n).ID()) }
+	counts := func(stored, appended uint64) []byte {
+		return appendState(nil, state{stored, appended, 0, testShare(4).ID()})
+	}
 	tests := []struct {
 		name string
 		key  []byte
@@ -81,31 +86,38 @@ func TestDamagedRecords(t *testing.T) {
 	}{
 		{"no meta", metaKey, nil},
 		{"short meta", metaKey, []byte{1}},
-		{"no tip", tipKey, nil},
-		{"long tip", tipKey, make([]byte, tipSize+1)},
-		{"tip counts fewer", tipKey, encodeTip(4, testShare(3).ID())},
-		{"tip counts more", tipKey, encodeTip(6, testShare(3).ID())},
-		{"hole in the sequence", sequenceKey(2), nil},
-		{"sequence too long", sequenceKey(5), make([]byte, 32)},
+		{"version 0", metaKey, encodeMeta(0, testChain, obfuscation{1})},
+		{"long meta", metaKey, append(encodeMeta(2, testChain, obfuscation{1}), 0)},
+		{"no obfuscation", metaKey, encodeMeta(2, testChain, obfuscation{})},
+		{"other obfuscation", metaKey, encodeMeta(2, testChain, obfuscation{1})},
+		{"no state", stateKey, nil},
+		{"long state", stateKey, make([]byte, stateSize+1)},
+		{"counts fewer", stateKey, counts(4, 5)},
+		{"counts more", stateKey, counts(6, 6)},
+		{"more than ever", stateKey, counts(5, 4)},
 		{"odd key", []byte("qq"), make([]byte, 32)},
-		{"odd value", sequenceKey(2), []byte("x")},
-		{"unknown share", sequenceKey(2), make([]byte, 32)},
-		{"share twice", sequenceKey(2), func() []byte { id := testShare(1).ID(); return id[:] }()},
-		{"no share", shareKey(testShare(1).ID()), nil},
-		{"share too many", shareKey(testShare(9).ID()), encodeRecord(1, testShare(9))},
-		{"short share", shareKey(testShare(1).ID()), []byte{1, 2}},
-		{"garbled share", shareKey(testShare(1).ID()), make([]byte, 100)},
-		{"other share", shareKey(testShare(1).ID()), encodeRecord(1, testShare(2))},
-		{"other number", shareKey(testShare(1).ID()), encodeRecord(2, testShare(1))},
+		{"odd share key", []byte("ss"), make([]byte, 32)},
+		{"share key of version 1", shareKey1(make([]byte, 32)), record(1)},
+		{"no share", key(1), nil},
+		{"share too many", key(9), record(9)},
+		{"empty share", key(1), []byte{}},
+		{"short share", key(1), []byte{0, 2}},
+		{"garbled share", key(1), make([]byte, 100)},
+		{"other share", key(1), record(2)},
+		{"unknown flags", key(1), append([]byte{2}, record(1)[1:]...)},
+		{"other height", key(1), appendRecord(nil, shareAt(1, 2), false)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "shares")
 			s := open(t, path)
 			appendShares(t, s, 0, 5)
-			err := s.db.Delete(test.key, nil)
+			err := s.handle.Delete(test.key, nil)
 			if test.put != nil {
-				err = s.db.Put(test.key, test.put, nil)
+				if string(test.key) != string(metaKey) {
+					s.key.apply(test.put)
+				}
+				err = s.handle.Put(test.key, test.put, nil)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -116,10 +128,27 @@ func TestDamagedRecords(t *testing.T) {
 				_, err = loadAll(s)
 				closeStore(t, s)
 			}
-			if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "mv "+path) {
+			if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "--reindex") {
 				t.Errorf("got %v", err)
 			}
+			r, err := Check(path, testChain, func(*share.Share, bool) error { return nil })
+			if err != nil || r.Healthy() {
+				t.Errorf("Check: %+v, %v", r, err)
+			}
 		})
+	}
+}
+
+// TestEmptyRecord: Share does not trust what it reads.
+func TestEmptyRecord(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "shares"))
+	defer closeStore(t, s)
+	id := testShare(1).ID()
+	if err := s.handle.Put(shareKey(1, id), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Share(1, id); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -194,45 +223,30 @@ func TestNoPermission(t *testing.T) {
 	refused(t, path, os.ErrPermission, "owner and permissions")
 }
 
-// TestOpenErrors: only what moving the folder away can cure is called damage.
-func TestOpenErrors(t *testing.T) {
-	if err := openError("p", os.ErrPermission); errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "permissions") {
-		t.Error(err)
-	}
-	if err := openError("p", errors.New("too many open files")); errors.Is(err, ErrCorrupt) {
-		t.Error(err)
-	}
-	if err := (&Store{path: "p"}).readError(errors.New("input/output error")); errors.Is(err, ErrCorrupt) {
-		t.Error(err)
-	}
-}
-
-// TestNewFilesAreDurable: the directory is synced after each new file and before
-// LevelDB gets hold of it.
-func TestNewFilesAreDurable(t *testing.T) {
-	disk := storage.NewMemStorage()
-	fd := storage.FileDesc{Type: storage.TypeJournal, Num: 7}
-	synced := 0
-	s := durableStorage{Storage: disk, sync: func() error {
-		if list, err := disk.List(storage.TypeAll); err != nil || len(list) != 1 {
-			t.Errorf("synced before the file was there: %v, %v", list, err)
+// TestExplain: only what a new database can cure is called damage, and each error
+// is explained once.
+func TestExplain(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		kind error
+		say  string
+	}{
+		{os.ErrPermission, os.ErrPermission, "permissions"},
+		{errors.New("too many open files"), nil, "p: too many"},
+		{errors.Join(errors.New("input/output error"), nil), nil, "input/output"},
+		{damage("it has 1 of 2 shares"), ErrCorrupt, "--reindex"},
+		{io.ErrUnexpectedEOF, ErrCorrupt, "--reindex"},
+		{explain("p", damage("x")), ErrCorrupt, "--reindex"},
+	} {
+		err := explain("p", test.err)
+		if errors.Is(err, ErrCorrupt) != (test.kind == ErrCorrupt) || test.kind != nil && !errors.Is(err, test.kind) {
+			t.Errorf("%v is %v", test.err, err)
 		}
-		synced++
-		return nil
-	}}
-	w, err := s.Create(fd)
-	if err != nil || synced != 1 {
-		t.Fatalf("synced %d times, %v", synced, err)
+		if strings.Count(err.Error(), test.say) != 1 {
+			t.Errorf("%q says %q not once", err, test.say)
+		}
 	}
-	if err := w.Close(); err != nil {
+	if err := explain("p", nil); err != nil {
 		t.Error(err)
-	}
-	full := errors.New("disk full")
-	s.sync = func() error { return full }
-	if _, err := s.Create(fd); !errors.Is(err, full) {
-		t.Errorf("got %v", err)
-	}
-	if err := syncDir(filepath.Join(t.TempDir(), "missing")); err == nil {
-		t.Error("synced a missing directory")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/syndtr/goleveldb/leveldb"
 
 	"github.com/p2poold/p2poold/blockchain/share"
 )
@@ -82,7 +83,8 @@ func (e *engine) openOrSalvage(old folder, path string, chainID chainhash.Hash) 
 	if err != nil {
 		return nil, err
 	}
-	if err := salvage(old, h.DB); err != nil {
+	// Unsynced: after a crash everything starts afresh.
+	if err := salvage(old, func(b *leveldb.Batch) error { return h.Write(b, nil) }); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	return h, nil

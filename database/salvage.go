@@ -13,15 +13,14 @@ import (
 	"github.com/syndtr/goleveldb/leveldb/table"
 )
 
-// salvager copies every record that can be read in a damaged LevelDB's files to
-// another LevelDB.
+// salvager reads every record that can be read in a damaged LevelDB's files.
 //
 // LevelDB's own Recover does not serve. It rewrites the files; of a table with an
 // unreadable block it loses all if the table has two versions of one record, as
 // ours have ("keys are not in increasing order"); and the filters it writes don't
 // match their table. The formats are simple, the packages that read them public.
 type salvager struct {
-	dst   *leveldb.DB
+	write func(*leveldb.Batch) error
 	batch leveldb.Batch
 	// newest are the few records that change. Share records never do, and it does
 	// not matter which version is found, nor that deleted ones are.
@@ -34,10 +33,10 @@ type version struct {
 	value    []byte
 }
 
-// salvage copies the records of all tables and journals of src to dst, whether
+// salvage hands the records of all tables and journals of src to write, whether
 // LevelDB's manifest knows them or not.
-func salvage(src folder, dst *leveldb.DB) error {
-	s := &salvager{dst: dst, newest: make(map[string]version)}
+func salvage(src folder, write func(*leveldb.Batch) error) error {
+	s := &salvager{write: write, newest: make(map[string]version)}
 	fds, err := src.List(storage.TypeTable | storage.TypeJournal)
 	if err != nil {
 		return err
@@ -63,10 +62,10 @@ func salvage(src folder, dst *leveldb.DB) error {
 	return s.flush()
 }
 
-// flush writes what was found, unsynced: after a crash everything starts afresh.
+// flush writes what was found.
 func (s *salvager) flush() error {
 	defer s.batch.Reset()
-	return s.dst.Write(&s.batch, nil)
+	return s.write(&s.batch)
 }
 
 // table reads the records of a table. Their keys end with the sequence number of

@@ -32,6 +32,10 @@ type Store struct {
 	added  map[chainhash.Hash]bool
 }
 
+// maxKept is the longest batch, in bytes, whose memory is kept for the next one:
+// that of 1,500 shares.
+const maxKept = 1 << 20
+
 // Close closes the database.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -51,7 +55,11 @@ func (s *Store) Append(accepted []blockchain.Accepted, tip chainhash.Hash, base 
 	if s.failed != nil {
 		return fmt.Errorf("%w: %w", ErrStopped, s.failed)
 	}
-	if err := s.append(accepted, tip, base); err != nil {
+	err := s.append(accepted, tip, base)
+	if len(s.batch.Dump()) > maxKept {
+		s.batch = leveldb.Batch{}
+	}
+	if err != nil {
 		s.failed = fmt.Errorf("writing the database %s: %w", s.path, err)
 		return s.failed
 	}
@@ -59,6 +67,9 @@ func (s *Store) Append(accepted []blockchain.Accepted, tip chainhash.Hash, base 
 }
 
 func (s *Store) append(accepted []blockchain.Accepted, tip chainhash.Hash, base uint32) error {
+	if err := s.handle.failure.get(); err != nil { // in the background
+		return err
+	}
 	s.batch.Reset()
 	next, top := s.state, s.top
 	next.tip = tip
@@ -111,7 +122,6 @@ func (s *Store) insert(accepted []blockchain.Accepted, base uint32, next *state,
 
 // findTop finds the greatest height stored.
 func (s *Store) findTop() error {
-	s.added = make(map[chainhash.Hash]bool)
 	it := s.handle.NewIterator(util.BytesPrefix([]byte{sharePrefix}), scan)
 	defer it.Release()
 	s.top = -1

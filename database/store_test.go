@@ -2,116 +2,27 @@ package database
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
 )
-
-var testChain = chainhash.HashH([]byte("test"))
-
-// testShare returns the n-th of a list of different shares. The store does not
-// ask whether they are valid.
-func testShare(n int) *share.Share {
-	payee := append([]byte{0x51, 0x20}, make([]byte, 32)...)
-	binary.LittleEndian.PutUint64(payee[2:], uint64(n))
-	s := &share.Share{
-		Header: wire.BlockHeader{Version: 4, Timestamp: time.Unix(int64(n), 0), Nonce: uint32(n)},
-		Data:   share.Data{Version: share.Version, Height: uint32(n), Payee: payee},
-	}
-	for i := range n % 5 {
-		s.Branch = append(s.Branch, chainhash.HashH([]byte{byte(n), byte(i)}))
-	}
-	return s
-}
-
-func testShares(from, to int) []*share.Share {
-	var list []*share.Share
-	for n := from; n < to; n++ {
-		list = append(list, testShare(n))
-	}
-	return list
-}
-
-func open(t testing.TB, path string) *Store {
-	t.Helper()
-	s, err := Open(path, testChain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// appendShares appends shares one by one, each as the tip.
-func appendShares(t testing.TB, s *Store, from, to int) {
-	t.Helper()
-	for n := from; n < to; n++ {
-		if err := s.Append([]*share.Share{testShare(n)}, testShare(n).ID()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func closeStore(t testing.TB, s *Store) {
-	t.Helper()
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// loadAll returns the numbers of the stored shares.
-func loadAll(s *Store) ([]int, error) {
-	var numbers []int
-	err := s.Load(func(sh *share.Share) error {
-		n := int(sh.Data.Height)
-		if !bytes.Equal(sh.Encode(), testShare(n).Encode()) {
-			return errors.New("a share has changed")
-		}
-		numbers = append(numbers, n)
-		return nil
-	})
-	return numbers, err
-}
-
-// intact checks that the store holds the shares 0 to n−1 in order, the last of
-// them the tip.
-func intact(s *Store, n int) error {
-	numbers, err := loadAll(s)
-	if err != nil {
-		return err
-	}
-	if len(numbers) != n || s.Len() != uint64(n) {
-		return errors.New("shares are missing")
-	}
-	for i := range numbers {
-		if numbers[i] != i {
-			return errors.New("shares are out of order")
-		}
-	}
-	if n > 0 && s.Tip() != testShare(n-1).ID() {
-		return errors.New("the tip is another")
-	}
-	return nil
-}
 
 func TestRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a", "b", "shares")
 	s := open(t, path)
-	if s.Len() != 0 || s.Tip() != (chainhash.Hash{}) {
-		t.Errorf("a new store has %d shares, tip %v", s.Len(), s.Tip())
+	if s.Len() != 0 || s.Tip() != (chainhash.Hash{}) || s.Base() != 0 {
+		t.Errorf("a new store has %d shares, tip %v, base %d", s.Len(), s.Tip(), s.Base())
 	}
 	appendShares(t, s, 0, 10)
-	if err := s.Append(testShares(10, 25), testShare(24).ID()); err != nil {
+	if err := s.Append(accepted(10, 25), testShare(24).ID(), 0); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -119,7 +30,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n := range 25 {
-			raw, err := s.Share(testShare(n).ID())
+			raw, err := s.Share(uint32(n), testShare(n).ID())
 			if err != nil || !bytes.Equal(raw, testShare(n).Encode()) {
 				t.Fatalf("share %d: %v", n, err)
 			}
@@ -127,11 +38,13 @@ func TestRoundTrip(t *testing.T) {
 		closeStore(t, s)
 		s = open(t, path)
 	}
-	if _, err := s.Share(testShare(99).ID()); !errors.Is(err, ErrNotFound) {
-		t.Errorf("an unknown share: %v", err)
+	for _, height := range []uint32{99, 24, 0} {
+		if _, err := s.Share(height, testShare(99).ID()); !errors.Is(err, ErrNotFound) {
+			t.Errorf("an unknown share: %v", err)
+		}
 	}
 	closeStore(t, s)
-	if err := s.Append(testShares(30, 31), testShare(30).ID()); err == nil {
+	if err := s.Append(accepted(30, 31), testShare(30).ID(), 0); err == nil {
 		t.Error("a closed store took a share")
 	}
 }
@@ -142,8 +55,8 @@ func TestDuplicates(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "shares")
 	s := open(t, path)
 	appendShares(t, s, 0, 3)
-	again := []*share.Share{testShare(1), testShare(3), testShare(3), testShare(0)}
-	if err := s.Append(again, testShare(1).ID()); err != nil {
+	again := slices.Concat(accepted(1, 2), accepted(3, 4), accepted(3, 4), accepted(0, 1))
+	if err := s.Append(again, testShare(1).ID(), 0); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -154,7 +67,7 @@ func TestDuplicates(t *testing.T) {
 		closeStore(t, s)
 		s = open(t, path)
 	}
-	if err := s.Append(nil, testShare(3).ID()); err != nil {
+	if err := s.Append(nil, testShare(3).ID(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := intact(s, 4); err != nil {
@@ -163,12 +76,30 @@ func TestDuplicates(t *testing.T) {
 	closeStore(t, s)
 }
 
+// TestOrder: whatever the order of appending, shares come back by height.
+func TestOrder(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "shares"))
+	defer closeStore(t, s)
+	for n, height := range []uint32{70_000, 3, 300, 0, 65_536, 3, 255, 1 << 31} {
+		if err := s.Append([]blockchain.Accepted{accept(shareAt(n, height), false)}, chainhash.Hash{}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []uint32
+	if err := s.Load(func(sh *share.Share, _ bool) error { got = append(got, sh.Data.Height); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []uint32{0, 3, 3, 255, 300, 65_536, 70_000, 1 << 31}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestLoadStopsAtAnError(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "shares"))
 	defer closeStore(t, s)
 	appendShares(t, s, 0, 5)
 	calls := 0
-	err := s.Load(func(sh *share.Share) error {
+	err := s.Load(func(sh *share.Share, _ bool) error {
 		if calls++; sh.Data.Height == 2 {
 			return errors.New("does not connect")
 		}
@@ -179,71 +110,143 @@ func TestLoadStopsAtAnError(t *testing.T) {
 	}
 }
 
-// TestConcurrentUse: readers beside the one who appends, and a Close.
+// TestConcurrentUse: readers beside the one who appends and prunes, and a Close.
 func TestConcurrentUse(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "shares"))
 	var wg sync.WaitGroup
-	wg.Go(func() { appendShares(t, s, 0, 50) })
+	wg.Go(func() {
+		for n := range 200 {
+			if err := s.Append(accepted(n, n+1), testShare(n).ID(), uint32(max(0, n-49))); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	for range 3 {
 		wg.Go(func() {
-			for n := range 50 {
-				if raw, err := s.Share(testShare(n).ID()); err == nil && !bytes.Equal(raw, testShare(n).Encode()) {
+			for n := range 200 {
+				if raw, err := s.Share(uint32(n), testShare(n).ID()); err == nil && !bytes.Equal(raw, testShare(n).Encode()) {
 					t.Errorf("share %d has changed", n)
 				} else if err != nil && !errors.Is(err, ErrNotFound) {
 					t.Error(err)
 				}
-				_, _ = s.Len(), s.Tip()
+				_, _, _ = s.Len(), s.Tip(), s.Base()
+				if n%20 == 0 {
+					if _, err := loadAll(s); err != nil {
+						t.Error(err)
+					}
+				}
 			}
 		})
 	}
 	wg.Wait()
-	if err := intact(s, 50); err != nil {
+	if err := intactFrom(s, 150, 200); err != nil {
 		t.Error(err)
 	}
 	closeStore(t, s)
 }
 
-// BenchmarkAppend measures what a share costs on this disk.
-func BenchmarkAppend(b *testing.B) {
-	s := open(b, filepath.Join(b.TempDir(), "shares"))
-	defer closeStore(b, s)
-	for n := 0; b.Loop(); n++ {
-		sh := []*share.Share{testShare(n)}
-		if err := s.Append(sh, sh[0].ID()); err != nil {
-			b.Fatal(err)
-		}
+// brokenMark fails to write.
+type brokenMark struct{ markFile }
+
+func (brokenMark) WriteAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
+
+// TestFailedWrite: after a write that failed there is no other, even if the disk
+// would take it, until the database is opened again.
+func TestFailedWrite(t *testing.T) {
+	breaks := map[string]func(s *Store) (repair func()){
+		"LevelDB": func(s *Store) func() {
+			good := s.handle.DB
+			if err := s.handle.SetReadOnly(); err != nil {
+				t.Fatal(err)
+			}
+			return func() { s.handle.DB = good }
+		},
+		"mark": func(s *Store) func() {
+			good := s.mark.file
+			s.mark.file = brokenMark{good}
+			return func() { s.mark.file = good }
+		},
+	}
+	for name, damage := range breaks {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "shares")
+			s := open(t, path)
+			appendShares(t, s, 0, 5)
+			repair := damage(s)
+			if err := s.Append(accepted(5, 6), testShare(5).ID(), 0); err == nil || !strings.Contains(err.Error(), path) {
+				t.Fatalf("got %v", err)
+			}
+			repair()
+			for range 3 {
+				if err := s.Append(accepted(6, 7), testShare(6).ID(), 0); !errors.Is(err, ErrStopped) {
+					t.Fatalf("got %v", err)
+				}
+			}
+			closeStore(t, s)
+			s = open(t, path)
+			if n := s.Len(); n != 5 && n != 6 {
+				t.Errorf("%d shares", n)
+			} else if err := intact(s, int(n)); err != nil {
+				t.Error(err)
+			}
+			closeStore(t, s)
+		})
 	}
 }
 
-// BenchmarkSyncedWrite is the floor under BenchmarkAppend: as many bytes at the
-// end of a file, and fsync.
-func BenchmarkSyncedWrite(b *testing.B) {
-	f, err := os.Create(filepath.Join(b.TempDir(), "file"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	record := encodeRecord(0, testShare(4))
-	for b.Loop() {
-		if _, err := f.Write(record); err != nil {
-			b.Fatal(err)
-		}
-		if err := f.Sync(); err != nil {
-			b.Fatal(err)
+// TestLargeBatches: a batch may be larger than the write buffer.
+func TestLargeBatches(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "shares")
+	s := open(t, path)
+	const size = 6_000 // more than two write buffers
+	for i := range 3 {
+		if err := s.Append(accepted(i*size, (i+1)*size), testShare((i+1)*size-1).ID(), 0); err != nil {
+			t.Fatal(err)
 		}
 	}
+	closeStore(t, s)
+	s = open(t, path)
+	if err := intact(s, 3*size); err != nil {
+		t.Error(err)
+	}
+	closeStore(t, s)
 }
 
-// BenchmarkOpen measures the start with 10,000 shares, a day of them and more.
-func BenchmarkOpen(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "shares")
-	s := open(b, path)
-	if err := s.Append(testShares(0, 10_000), testShare(9_999).ID()); err != nil {
-		b.Fatal(err)
+func TestObfuscation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "shares")
+	s := open(t, path)
+	if s.key == (obfuscation{}) {
+		t.Error("the key is zero")
 	}
-	for b.Loop() {
-		closeStore(b, s)
-		s = open(b, path)
+	sh := testShare(1)
+	sh.Data.Tag = []byte("X5O!P%@AP[4\\PZX5")
+	if err := s.Append([]blockchain.Accepted{accept(sh, false)}, sh.ID(), 0); err != nil {
+		t.Fatal(err)
 	}
-	closeStore(b, s)
+	other := open(t, filepath.Join(t.TempDir(), "other"))
+	if other.key == s.key {
+		t.Error("two databases have the same key")
+	}
+	closeStore(t, other)
+	closeStore(t, s)
+	s = open(t, path) // moves the journal into a table
+	if raw, err := s.Share(1, sh.ID()); err != nil || !bytes.Equal(raw, sh.Encode()) {
+		t.Error(err)
+	}
+	closeStore(t, s)
+	for name, b := range snapshot(t, path) {
+		if bytes.Contains(b, sh.Data.Tag) {
+			t.Errorf("%s has the tag in plain", name)
+		}
+	}
+	for n := range 30 {
+		plain := bytes.Repeat([]byte{byte(n)}, n)
+		b := slices.Clone(plain)
+		s.key.apply(b)
+		for i := range b {
+			if b[i] != plain[i]^s.key[i%obfuscationSize] {
+				t.Fatalf("byte %d of %d", i, n)
+			}
+		}
+	}
 }
