@@ -161,14 +161,15 @@ func TestAttackUncleTwice(tt *testing.T) {
 
 // flood makes shares with proof of work for some bits whose parents nobody knows.
 type flood struct {
-	share  share.Share
-	target uint256.Uint256
-	n      uint64
+	share   share.Share
+	target  uint256.Uint256
+	chainID *chainhash.Hash
+	n       uint64
 }
 
 func newFlood(t *test, like string, bits uint32) *flood {
 	t.T.Helper()
-	f := &flood{share: *t.decoded(like)}
+	f := &flood{share: *t.decoded(like), chainID: &t.Params.ChainID}
 	f.share.Data.Bits = bits
 	var err error
 	if f.target, err = target.FromCompact(bits); err != nil {
@@ -182,7 +183,7 @@ func (f *flood) next() *share.Share {
 	f.n++
 	s := f.share
 	binary.LittleEndian.PutUint64(s.Data.Previous[:], f.n)
-	binary.LittleEndian.PutUint64(s.Header.MerkleRoot[:], f.n)
+	s.SetMerkleRoot(f.chainID)
 	for id := s.ID(); !target.HashMeets(&id, &f.target); id = s.ID() {
 		s.Header.Nonce++
 	}

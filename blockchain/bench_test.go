@@ -45,14 +45,12 @@ func benchChain(b *testing.B, payees int) *Chain {
 			paid: payout.Entry{Height: h, Work: work, Payee: benchScript(int(h*h) % payees)},
 		}
 		binary.LittleEndian.PutUint32(n.id[:], h+1)
-		n.root = n
 		if parent != nil {
-			n.root = parent.root
 			n.total.Add(&parent.total)
 		}
 		n.claim = n.total
 		c.insert(n)
-		c.chooseTip(n, time.Time{}, &Update{})
+		c.chooseTip(n, &Update{})
 		parent = n
 	}
 	return c
@@ -90,9 +88,9 @@ func benchShare(b *testing.B, c *Chain, class share.Class) (*share.Share, []byte
 	w, _ := c.windowBehind(tip, tip.headerBits)
 	result := w.Compute(c.params, s.Data.CoinbaseValue, class, &tip.id)
 	coinbase := s.Coinbase(&c.params.ChainID, result.Finder, result.Payouts)
-	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
+	s.SetCoinbase(&c.params.ChainID, result.Finder, result.Payouts)
 	for {
-		if _, err := s.CheckSanity(); err == nil {
+		if _, err := s.CheckSanity(&c.params.ChainID); err == nil {
 			return s, coinbase
 		}
 		s.Header.Nonce++

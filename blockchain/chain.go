@@ -20,15 +20,18 @@ type Chain struct {
 	bitcoin *bitcoinIndex
 
 	nodes    map[chainhash.Hash]*node
-	byHeight map[uint32]*node // the first accepted of each height; the others are its twins
-	tip      *node            // nil while the chain is empty
-	main     []*node          // the main chain as far as it is kept, lowest first
-	base     uint32           // what is lower was pruned, on all branches
-	lowest   uint32           // no node of the index is lower
+	byHeight map[uint32]twins
+	tip      *node   // nil while the chain is empty
+	main     []*node // the main chain as far as it is kept, lowest first
+	base     uint32  // what is lower was pruned, on all branches
+	lowest   uint32  // no node of the index is lower
+	// wholeFrom is the height of the first share above a root that was judged in
+	// full; trusting says that what is not can still be taken on trust.
+	wholeFrom uint32
+	trusting  bool
 
 	undecided undecidedPool
-	window    window // of the main chain and its branches
-	aside     window // of chains that have nothing in common with the main chain
+	window    window
 
 	// What one validation leaves for the next to use again.
 	payouts  []share.Payout
@@ -42,9 +45,8 @@ func New(params *chainparams.Params) *Chain {
 		asert:    params.Asert(),
 		bitcoin:  newBitcoinIndex(params.Bitcoin),
 		nodes:    make(map[chainhash.Hash]*node),
-		byHeight: make(map[uint32]*node),
+		byHeight: make(map[uint32]twins),
 		window:   window{Window: payout.NewWindow(params)},
-		aside:    window{Window: payout.NewWindow(params)},
 	}
 }
 
@@ -98,21 +100,21 @@ func (c *Chain) Accept(s *share.Share, now time.Time) (Update, error) {
 	return c.accept(s, false, now)
 }
 
-// AcceptRoot is Accept for the lowest share that a peer has kept of its chain:
-// if its parent is unknown it is accepted as a root.
+// AcceptRoot is Accept for the lowest share that a peer has kept of its chain: an
+// empty chain takes it without its parent, as the root of all that follows.
 //
 // A root, and what stands on it with a payout window that reaches below the root,
 // is taken for its proof of work and its links: neither its payouts nor its tie to
 // Bitcoin are checked, as what they follow from is gone. From the first share
-// whose window is whole everything is checked. The difficulty schedule that the
-// root states is thereby checked too, as all bits above follow from it.
+// whose window is whole everything is checked, and soon nothing is taken on trust
+// any more.
 func (c *Chain) AcceptRoot(s *share.Share, now time.Time) (Update, error) {
 	return c.accept(s, true, now)
 }
 
 func (c *Chain) accept(s *share.Share, root bool, now time.Time) (Update, error) {
 	var u Update
-	if err := c.try(s, root, now, &u); err != nil {
+	if err := c.try(s, root, now, now.Add(undecidedFor), &u); err != nil {
 		return u, err
 	}
 	c.release(now, &u)
@@ -126,12 +128,13 @@ func (c *Chain) Retry(now time.Time) Update {
 	return u
 }
 
-// try judges one share and adds it to the index or to the undecided ones.
-func (c *Chain) try(s *share.Share, root bool, now time.Time, u *Update) error {
+// try judges one share and adds it to the index, or to the undecided ones until
+// some time.
+func (c *Chain) try(s *share.Share, root bool, now, until time.Time, u *Update) error {
 	n, err := c.validate(s, root, now)
 	if waits, ok := errors.AsType[*UndecidedError](err); ok {
 		if c.worthHolding(s, now) {
-			c.undecided.add(s, s.ID(), waits, now)
+			c.undecided.add(s, s.ID(), waits, until)
 		}
 		return err
 	}
@@ -139,8 +142,9 @@ func (c *Chain) try(s *share.Share, root bool, now time.Time, u *Update) error {
 		return err
 	}
 	c.insert(n)
+	c.trust(n)
 	u.Accepted = append(u.Accepted, Accepted{Share: s, ID: n.id, Block: n.block, Root: n.parent == nil && !n.isFirst()})
-	c.chooseTip(n, now, u)
+	c.chooseTip(n, u)
 	return nil
 }
 
@@ -152,7 +156,7 @@ func (c *Chain) release(now time.Time, u *Update) {
 			return
 		}
 		for _, h := range ready {
-			err := c.try(h.share, false, now, u)
+			err := c.try(h.share, false, now, h.until, u)
 			if _, invalid := errors.AsType[RuleError](err); invalid {
 				u.Refused = append(u.Refused, Refused{ID: h.id, Err: err})
 			}

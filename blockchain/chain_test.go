@@ -167,7 +167,7 @@ func TestReorg(tt *testing.T) {
 }
 
 // TestDeepReorgIsRefused: with a limit of 10, a branch 11 deep does not win with
-// a little more work, but it does with twice the work.
+// a little more work, but it does with twice the work of what it replaces.
 func TestDeepReorgIsRefused(tt *testing.T) {
 	t := newTest(tt)
 	t.Next("g", "")
@@ -179,16 +179,16 @@ func TestDeepReorgIsRefused(tt *testing.T) {
 	t.accept(a[10:11]...)
 	t.accept(b[10:11]...)
 	t.tip(a[10])
-	for _, name := range b[11:22] {
+	for _, name := range b[11:21] {
 		if u := t.accept(name); u.TipChanged || !u.DeepReorg {
 			t.Errorf("%s, 11 deep: %+v", name, u)
 		}
 	}
 	t.tip(a[10])
-	if u := t.accept(b[22]); !u.TipChanged || u.DeepReorg || u.Disconnected != 11 {
-		t.Errorf("with 24 against 12 shares: %+v", u)
+	if u := t.accept(b[21]); !u.TipChanged || u.DeepReorg || u.Disconnected != 11 {
+		t.Errorf("with 22 against 11 shares: %+v", u)
 	}
-	t.tip(b[22])
+	t.tip(b[21])
 }
 
 // TestCapturedNodeEscapes: a node that was fed a long worthless chain first finds
@@ -214,7 +214,7 @@ func TestCapturedNodeEscapes(tt *testing.T) {
 // TestCheapBranchIsRefused: a branch from below the tip whose shares say that
 // hours have passed has the easiest bits again. It is not worth keeping.
 func TestCheapBranchIsRefused(tt *testing.T) {
-	t := newTest(tt)
+	t := newTest(tt, chainparams.WithWindow(20, 5, 300, 10))
 	t.Next("g", "")
 	t.accept("g")
 	last := "g"

@@ -1,9 +1,9 @@
 package blockchain
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
+
+// twins are the nodes of one height, in order of acceptance, linked by twin.
+type twins struct{ first, last *node }
 
 // insert adds an accepted share to the index.
 func (c *Chain) insert(n *node) {
@@ -11,25 +11,21 @@ func (c *Chain) insert(n *node) {
 		c.lowest = n.height
 	}
 	c.nodes[n.id] = n
-	if c.byHeight[n.height] == nil {
-		c.byHeight[n.height] = n
-		return
+	t := c.byHeight[n.height]
+	if t.first == nil {
+		t.first = n
+	} else {
+		t.last.twin = n
 	}
-	last := c.byHeight[n.height]
-	for last.twin != nil {
-		last = last.twin
-	}
-	last.twin = n
+	t.last = n
+	c.byHeight[n.height] = t
 }
 
 // chooseTip moves the tip to n if its chain has more work. On equal work the
 // chain that was seen first stays.
-func (c *Chain) chooseTip(n *node, now time.Time, u *Update) {
-	if c.tip != nil && !c.prefers(n, now, u) {
+func (c *Chain) chooseTip(n *node, u *Update) {
+	if c.tip != nil && !c.prefers(n, u) {
 		return
-	}
-	if c.tip != nil && n.root != c.tip.root {
-		c.window, c.aside = c.aside, c.window
 	}
 	disconnected, connected := c.setTip(n)
 	u.TipChanged = true
@@ -39,44 +35,33 @@ func (c *Chain) chooseTip(n *node, now time.Time, u *Update) {
 }
 
 // prefers reports whether n's chain is to replace the main chain.
-func (c *Chain) prefers(n *node, now time.Time, u *Update) bool {
-	apart := n.root != c.tip.root
-	if apart && c.outlived(now) {
-		return true
-	}
+func (c *Chain) prefers(n *node, u *Update) bool {
 	if n.total.LtEq(&c.tip.total) {
 		return false
 	}
-	if (apart || len(c.main)-c.fork(n) > int(c.params.MaxReorgShares)) && !c.dwarfs(n) {
+	fork := c.fork(n)
+	if len(c.main)-fork > int(c.params.MaxReorgShares) && !c.dwarfs(n, fork) {
 		u.DeepReorg = true
 		return false
 	}
 	return true
 }
 
-// deepReorgWork is how many times the work of the main chain a branch needs to
-// win however deep it forks. A node that was shown a worthless chain first, which
-// costs little, would otherwise never find the real one; and nobody can double
-// all the work that a real chain has.
+// deepReorgWork is how many times the work of what it replaces a branch needs to
+// win however deep it forks. A node that was shown a worthless branch first, which
+// costs little, would otherwise never find the real one; and nobody can double the
+// work of all others for a day.
 const deepReorgWork = 2
 
-// dwarfs reports whether n's chain has far more work than the main chain, of what
-// is known of both.
-func (c *Chain) dwarfs(n *node) bool {
-	work := c.tip.total
-	work.MulUint64(deepReorgWork)
-	return n.total.GtEq(&work)
-}
-
-// minOutlived keeps a pool with a short retention, as on test networks, from giving
-// its chain up over a weekend's rest.
-const minOutlived = 3 * 24 * time.Hour
-
-// outlived reports whether the main chain ended so long ago that other nodes have
-// pruned all of it, should it be theirs. A node that comes back then joins anew.
-func (c *Chain) outlived(now time.Time) bool {
-	kept := time.Duration(c.params.RetentionShares) * c.params.ShareInterval
-	return time.Unix(int64(c.tip.time), 0).Add(max(kept, minOutlived)).Before(now)
+// dwarfs reports whether n's chain has far more work than the main chain above
+// their fork, fork shares from the main chain's lowest.
+func (c *Chain) dwarfs(n *node, fork int) bool {
+	ours, theirs := c.tip.total, n.total
+	if fork > 0 {
+		ours.Sub(&c.main[fork-1].total)
+		theirs.Sub(&c.main[fork-1].total)
+	}
+	return theirs.GtEq(ours.MulUint64(deepReorgWork))
 }
 
 // setTip makes n the tip and rebuilds the main chain above the fork. It returns

@@ -47,11 +47,12 @@ const (
 
 // Kinds of ContextError.
 const (
-	ErrDuplicate ErrorKind = "ErrDuplicate" // the share is known already
-	ErrLowWork   ErrorKind = "ErrLowWork"   // off the main chain and far easier than the tip
-	ErrUnknown   ErrorKind = "ErrUnknown"   // no such share
-	ErrCorrupt   ErrorKind = "ErrCorrupt"   // a stored share does not fit the chain
-	ErrWindow    ErrorKind = "ErrWindow"    // the payout window reaches below what is known of the chain
+	ErrDuplicate  ErrorKind = "ErrDuplicate"  // the share is known already
+	ErrLowWork    ErrorKind = "ErrLowWork"    // off the main chain and far easier than the tip
+	ErrUnknown    ErrorKind = "ErrUnknown"    // no such share
+	ErrCorrupt    ErrorKind = "ErrCorrupt"    // a stored share does not fit the chain
+	ErrOtherChain ErrorKind = "ErrOtherChain" // the first share of another chain than the one that is known from its root on
+	ErrWindow     ErrorKind = "ErrWindow"     // the payout window reaches below what is known of the chain
 )
 
 // UndecidedError says what a share waits for. It is retried when that arrives

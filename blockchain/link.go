@@ -1,6 +1,8 @@
 package blockchain
 
 import (
+	"errors"
+
 	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
 )
@@ -9,18 +11,19 @@ import (
 // undecided, unless it may be a root or stands so near to one that its uncles may
 // lie beyond.
 func (c *Chain) link(n *node, s *share.Share, root bool) error {
-	n.root = n
 	n.total = *n.work()
 	if s.Data.IsFirst() {
 		if s.Data.Height != 0 || len(s.Data.Uncles) != 0 {
 			return ruleError(ErrFirstShare, "share %v has no parent, but height %d and %d uncles", n.id, s.Data.Height, len(s.Data.Uncles))
+		}
+		if c.tip != nil && c.lowest > 0 {
+			return contextError(ErrOtherChain, "share %v begins a chain; ours is known from height %d on", n.id, c.lowest)
 		}
 		return nil
 	}
 	n.parent = c.nodes[s.Data.Previous]
 	switch {
 	case n.parent != nil:
-		n.root = n.parent.root
 		n.total.Add(&n.parent.total)
 	case s.Data.Height == 0:
 		return ruleError(ErrHeight, "share %v has height 0 and a parent", n.id)
@@ -69,15 +72,42 @@ func (c *Chain) nearRoot(n *node) bool {
 }
 
 // assumed reports whether a share is taken for its proof of work and links alone,
-// as the payout window behind it reaches below what is known of its chain.
-func (c *Chain) assumed(n *node) bool {
+// as the payout window behind it reaches below what is known of its chain. That is
+// for joining only: later such a share is a fork too deep to be judged.
+//
+// tied is the verdict on the share's tie to Bitcoin. Where work cuts the window its
+// length follows from the header's bits, which only that verdict vouches for.
+func (c *Chain) assumed(n *node, tied error) (bool, error) {
 	if n.parent == nil {
-		return !n.isFirst()
+		return !n.isFirst(), nil
 	}
-	lowest := max(n.root.height, c.base)
-	if lowest == 0 || n.height-lowest >= c.params.WindowShares+c.params.MaxUncleDepth {
-		return false
+	if c.lowest == 0 || n.height-c.lowest >= c.params.WindowShares+c.params.MaxUncleDepth {
+		return false, nil
 	}
-	_, whole := c.windowBehind(n.parent, n.headerBits)
-	return !whole
+	if _, invalid := errors.AsType[RuleError](tied); invalid {
+		return false, tied
+	}
+	if tied == nil {
+		if _, whole := c.windowBehind(n.parent, n.headerBits); whole {
+			return false, nil
+		}
+	}
+	if !c.trusting {
+		return false, contextError(ErrWindow, "share %v at height %d forks so deep that its payout window is not known", n.id, n.height)
+	}
+	return true, nil
+}
+
+// trust notes whether an accepted share was taken on trust. Once some in a row were
+// judged in full, so that no uncle among those to come can be of the others, trust
+// ends.
+func (c *Chain) trust(n *node) {
+	switch {
+	case n.assumed:
+		c.trusting = true
+	case c.trusting && c.wholeFrom == 0:
+		c.wholeFrom = n.height
+	case c.trusting && n.height >= c.wholeFrom+2*c.params.MaxUncleDepth:
+		c.trusting = false
+	}
 }

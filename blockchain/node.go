@@ -14,11 +14,11 @@ import (
 // payout window need of it. It does not change but for bitcoin, see bitcoinOf, and
 // for what pruning cuts off.
 type node struct {
-	id     chainhash.Hash
-	parent *node   // nil at the lower end of what is kept
-	uncles []*node // valid shares of side branches that this one credits, as far as they are kept
-	root   *node   // the lowest share of its chain that was ever known here; the same for all that it carries
-	twin   *node   // the next node of the same height, in order of acceptance
+	id       chainhash.Hash
+	previous chainhash.Hash
+	parent   *node   // previous; nil at the lower end of what is kept
+	uncles   []*node // valid shares of side branches that this one credits, as far as they are kept
+	twin     *node   // the next node of the same height, in order of acceptance
 
 	height uint32
 	time   uint32
@@ -29,10 +29,11 @@ type node struct {
 	// says of what lies below it.
 	count uint32
 	claim uint256.Uint256
-	total uint256.Uint256 // work that is known here: from the root up, uncles included
+	total uint256.Uint256 // work that is known here: from the chain's root up, uncles included
 	// partial says that uncles of a share near its root are not known, so that
 	// paid lacks their credit.
 	partial bool
+	assumed bool // accepted without its payouts and Bitcoin block having been checked
 
 	paid          payout.Entry // whom the share credits; refers to its uncles' payees
 	coinbaseValue int64
@@ -54,31 +55,19 @@ func (n *node) ancestors() iter.Seq[*node] {
 	}
 }
 
-// ancestor returns the node of that height on n's chain, or nil.
-func (n *node) ancestor(height uint32) *node {
-	for a := range n.ancestors() {
-		if a.height <= height {
-			if a.height == height {
-				return a
-			}
-			return nil
-		}
-	}
-	return nil
-}
-
 // medianTime returns the median time of n and the shares before it, of as many
-// as the rule asks for or as there are. Of an even number it is the later of
-// the middle two, as in Bitcoin.
-func (n *node) medianTime(shares int) uint32 {
+// as the rule asks for or as the chain has. Of an even number it is the later of
+// the middle two, as in Bitcoin. It is not known if some of them are not.
+func (n *node) medianTime(shares int) (median uint32, known bool) {
 	times := make([]uint32, 0, shares)
 	for a := range n.ancestors() {
-		if times = append(times, a.time); len(times) == shares {
+		times = append(times, a.time)
+		if known = len(times) == shares || a.isFirst(); known {
 			break
 		}
 	}
 	slices.Sort(times)
-	return times[len(times)/2]
+	return times[len(times)/2], known
 }
 
 // isFirst reports whether n is the first share of its chain, and not a root that

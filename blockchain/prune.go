@@ -18,7 +18,7 @@ func (c *Chain) prune() {
 	}
 	c.base = base
 	for ; c.lowest < base; c.lowest++ {
-		for n := c.byHeight[c.lowest]; n != nil; n = n.twin {
+		for n := c.byHeight[c.lowest].first; n != nil; n = n.twin {
 			delete(c.nodes, n.id)
 			n.parent, n.uncles = nil, nil
 		}
@@ -31,7 +31,7 @@ func (c *Chain) prune() {
 	}
 	// A share refers to what is at most MaxUncleDepth−1 lower.
 	for h := base; h < base+c.params.MaxUncleDepth; h++ {
-		for n := c.byHeight[h]; n != nil; n = n.twin {
+		for n := c.byHeight[h].first; n != nil; n = n.twin {
 			n.cut(base)
 		}
 	}

@@ -29,13 +29,10 @@ type Info struct {
 
 func (c *Chain) info(n *node) Info {
 	i := Info{
-		ID: n.id, Height: n.height, Time: n.time, Bits: n.bits, Work: *n.work(), TotalWork: n.claim,
+		ID: n.id, Previous: n.previous, Height: n.height, Time: n.time, Bits: n.bits, Work: *n.work(), TotalWork: n.claim,
 		Payee: n.payee(), CoinbaseValue: n.coinbaseValue, OnMainChain: c.onMain(n), Block: n.block,
 	}
 	i.IsUncle = !i.OnMainChain && c.isUncle(n)
-	if n.parent != nil {
-		i.Previous = n.parent.id
-	}
 	for _, u := range n.uncles {
 		i.Uncles = append(i.Uncles, u.id)
 	}
@@ -79,7 +76,7 @@ func (c *Chain) Latest(n int) []Info {
 func (c *Chain) Blocks(n int) []Info {
 	var out []Info
 	for _, main := range slices.Backward(c.main) {
-		for share := c.byHeight[main.height]; share != nil; share = share.twin {
+		for share := c.byHeight[main.height].first; share != nil; share = share.twin {
 			if len(out) == n {
 				return out
 			}
@@ -92,15 +89,19 @@ func (c *Chain) Blocks(n int) []Info {
 }
 
 // Have reports whether a share is accepted. One that is held as undecided does
-// not count: what is held may be a forgery under the ID of a share yet to come.
+// not count: it may be found invalid, and comes to nothing if what it waits for does.
 func (c *Chain) Have(id chainhash.Hash) bool { return c.nodes[id] != nil }
 
 // Len returns the number of accepted shares, branches included.
 func (c *Chain) Len() int { return len(c.nodes) }
 
 // Locator returns main-chain IDs from the tip down: ten in a row, then at
-// doubling distances, the lowest that is kept last. It is empty on an empty chain.
+// doubling distances, the lowest that is kept last. It is empty on an empty chain,
+// and while the chain is too short below for its payout window.
 func (c *Chain) Locator() []chainhash.Hash {
+	if c.trusting {
+		return nil // so that peers offer what lies below
+	}
 	var ids []chainhash.Hash
 	step := 1
 	for h := len(c.main) - 1; h >= 0; h -= step {
@@ -223,7 +224,7 @@ func (c *Chain) Stats() Stats {
 		s.First = c.main[0].height
 		s.Uncles = int(c.tip.count-c.main[0].count) - (len(c.main) - 1)
 	}
-	s.Side = len(c.nodes) - s.Main - s.Uncles
+	s.Side = max(0, len(c.nodes)-s.Main-s.Uncles) // a root's uncles are not here
 	return s
 }
 

@@ -2,8 +2,9 @@ package blockchain
 
 import (
 	"bytes"
-	"errors"
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -19,27 +20,42 @@ import (
 //
 // Restored is called after the last.
 func (c *Chain) Restore(s *share.Share, root bool) error {
-	_, err := c.restore(s, root)
-	return err
+	return c.restore(s, root)
 }
 
 // RestoreChecked is Restore for a store that is to be verified: where the payout
 // window is known, coinbase and payouts are checked too. It reports whether that
 // was so. The tie to Bitcoin is not checked.
 func (c *Chain) RestoreChecked(s *share.Share, root bool) (whole bool, err error) {
-	n, err := c.restore(s, root)
-	if err != nil || c.assumed(n) {
+	n, err := c.restorable(s, root)
+	if err != nil {
 		return false, err
 	}
-	if err := c.checkPayouts(n, s); err != nil {
-		return false, corrupt(n, "has another coinbase than the window demands", err)
+	c.trusting = true
+	assumed, err := c.assumed(n, nil)
+	if err == nil && !assumed {
+		err = c.checkPayouts(n, s)
 	}
-	return true, nil
+	if err != nil {
+		return false, corrupt(n, "has another coinbase than its window demands", err)
+	}
+	c.insert(n)
+	return !assumed, nil
 }
 
-func (c *Chain) restore(s *share.Share, root bool) (*node, error) {
+func (c *Chain) restore(s *share.Share, root bool) error {
+	n, err := c.restorable(s, root)
+	if err != nil {
+		return err
+	}
+	c.insert(n)
+	return nil
+}
+
+// restorable makes the node of a stored share.
+func (c *Chain) restorable(s *share.Share, root bool) (*node, error) {
 	n := newNode(s)
-	t, err := s.CheckSanity()
+	t, err := s.CheckSanity(&c.params.ChainID)
 	if err != nil {
 		return nil, corrupt(n, "is damaged", err)
 	}
@@ -54,7 +70,6 @@ func (c *Chain) restore(s *share.Share, root bool) (*node, error) {
 		return nil, corrupt(n, "does not fit its chain", err)
 	}
 	n.block = c.isBlock(n, t)
-	c.insert(n)
 	return n, nil
 }
 
@@ -62,8 +77,8 @@ func corrupt(n *node, what string, err error) error {
 	return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("stored share %v at height %d %s", n.id, n.height, what), Err: err}
 }
 
-// Restored ends a restoration with the tip and the base that were stored. It
-// verifies that no restored chain should have been preferred to the tip's.
+// Restored ends a restoration with the tip and the base that were stored, and moves
+// on to a chain with more work if there is one that may be preferred.
 func (c *Chain) Restored(tip chainhash.Hash, base uint32) error {
 	c.base = base
 	n := c.nodes[tip]
@@ -74,15 +89,38 @@ func (c *Chain) Restored(tip chainhash.Hash, base uint32) error {
 		return ContextError{Kind: ErrCorrupt, Description: fmt.Sprintf("the stored tip %v is missing", tip)}
 	}
 	c.setTip(n)
-	for _, other := range c.nodes {
-		// A branch with more work may have been refused for its depth.
-		if other.root == n.root && other.total.Gt(&n.total) && len(c.main)-c.fork(other) <= int(c.params.MaxReorgShares) {
-			return ContextError{Kind: ErrCorrupt, Err: errors.New("the store has lost a change of the tip"),
-				Description: fmt.Sprintf("stored share %v at height %d has more work than the stored tip %v", other.id, other.height, tip)}
+	c.preferRestored()
+	c.prune()
+	// Trust goes on where the shares below the tip had to be trusted.
+	before := c.tip
+	for range 2 * c.params.MaxUncleDepth {
+		if before.parent != nil {
+			before = before.parent
 		}
 	}
-	c.prune()
+	_, whole := c.windowBehind(before, c.tip.headerBits)
+	c.trusting = !whole
 	return nil
+}
+
+// preferRestored moves the tip to the share with the most work of those that may be
+// preferred to it.
+func (c *Chain) preferRestored() {
+	var heavier []*node
+	for _, n := range c.nodes {
+		if n.total.Gt(&c.tip.total) {
+			heavier = append(heavier, n)
+		}
+	}
+	slices.SortFunc(heavier, func(a, b *node) int {
+		return cmp.Or(b.total.Cmp(&a.total), bytes.Compare(a.id[:], b.id[:]))
+	})
+	for _, n := range heavier {
+		if c.prefers(n, new(Update)) {
+			c.setTip(n)
+			return
+		}
+	}
 }
 
 // Best returns the share whose chain has the most work of all that were restored,

@@ -54,7 +54,8 @@ func (c *Chain) Tip() *Tip {
 	n := c.tip
 	t.ID, t.Height, t.Work, t.Time, t.Shares = n.id, n.height, n.claim, n.time, n.count
 	t.NextHeight = n.height + 1
-	t.MinTime = n.medianTime(c.params.MedianTimeShares) + 1
+	median, _ := n.medianTime(c.params.MedianTimeShares)
+	t.MinTime = median + 1
 	t.Bitcoin = n.prevBlock
 	if newest, err := c.newestBitcoin(n); err == nil {
 		t.BitcoinHeight = uint32(newest.height)
@@ -77,7 +78,7 @@ func (c *Chain) uncleCandidates() []*node {
 	next := &node{parent: c.tip, height: c.tip.height + 1}
 	var found []*node
 	for depth := uint32(1); depth < c.params.MaxUncleDepth && depth <= c.tip.height; depth++ {
-		for u := c.byHeight[next.height-depth]; u != nil; u = u.twin {
+		for u := c.byHeight[next.height-depth].first; u != nil; u = u.twin {
 			if !c.onMain(u) && c.checkUncle(next, u) == nil {
 				found = append(found, u)
 			}
@@ -120,7 +121,7 @@ func (c *Chain) wholeWindow(parent chainhash.Hash, headerBits uint32) (*payout.W
 	}
 	w, whole := c.windowBehind(n, headerBits)
 	if !whole {
-		return nil, contextError(ErrWindow, "the payout window behind share %v is not known yet: the chain begins at height %d", parent, max(n.root.height, c.base))
+		return nil, contextError(ErrWindow, "the payout window behind share %v is not known yet: the chain begins at height %d", parent, c.lowest)
 	}
 	return w, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
-// Limits of the pool of undecided shares. At MaxEncodedSize of under 1 kB a
+// Limits of the pool of undecided shares. At MaxEncodedSize of about 1 kB a
 // share, 100 of them stay far below 8 MiB.
 const (
 	maxUndecided = 100
@@ -21,7 +21,6 @@ const (
 // held is a share that waits for something.
 type held struct {
 	share *share.Share
-	body  string // encoding
 	id    chainhash.Hash
 	waits *UndecidedError
 	until time.Time
@@ -32,34 +31,19 @@ type undecidedPool struct {
 	held []held
 }
 
-// maxBodies is how many different bodies of one share are held. A header can be
-// sent with forged data around it, which shows only when the payouts can be
-// checked; the forgery must not hide the real share, nor the real one need luck.
-const maxBodies = 3
-
 // add holds a share, or only renews the reason it waits for. When the pool is
-// full the share that has waited longest makes room; of the bodies of one share
-// the newest does.
-func (p *undecidedPool) add(s *share.Share, id chainhash.Hash, waits *UndecidedError, now time.Time) {
-	h := held{share: s, body: string(s.Encode()), id: id, waits: waits, until: now.Add(undecidedFor)}
-	bodies, newest := 0, 0
+// full the share that has waited longest makes room.
+func (p *undecidedPool) add(s *share.Share, id chainhash.Hash, waits *UndecidedError, until time.Time) {
 	for i := range p.held {
-		if p.held[i].id != id {
-			continue
-		}
-		if p.held[i].body == h.body {
+		if p.held[i].id == id { // the same share: CheckSanity lets one body through
 			p.held[i].waits = waits
 			return
 		}
-		bodies, newest = bodies+1, i
 	}
-	switch {
-	case bodies >= maxBodies:
-		p.held = slices.Delete(p.held, newest, newest+1)
-	case len(p.held) >= maxUndecided:
+	if len(p.held) >= maxUndecided {
 		p.held = slices.Delete(p.held, 0, 1)
 	}
-	p.held = append(p.held, h)
+	p.held = append(p.held, held{share: s, id: id, waits: waits, until: until})
 }
 
 // take removes and returns the shares for which ready says so, and drops those

@@ -20,7 +20,7 @@ func (c *Chain) validate(s *share.Share, root bool, now time.Time) (*node, error
 	if c.nodes[n.id] != nil {
 		return nil, contextError(ErrDuplicate, "share %v is known", n.id)
 	}
-	shareTarget, err := s.CheckSanity()
+	shareTarget, err := s.CheckSanity(&c.params.ChainID)
 	if err != nil {
 		return nil, err
 	}
@@ -28,10 +28,10 @@ func (c *Chain) validate(s *share.Share, root bool, now time.Time) (*node, error
 		return nil, ruleError(ErrUnexpectedBits, "share %v: bits %08x are easier than the network allows", n.id, n.bits)
 	}
 	n.paid.Work = target.Work(&shareTarget)
-	if err := c.link(n, s, root); err != nil {
+	if err := c.link(n, s, root && c.tip == nil); err != nil {
 		return nil, err
 	}
-	if err := c.checkBranch(n, now); err != nil {
+	if err := c.checkBranch(n); err != nil {
 		return nil, err
 	}
 	if err := c.checkPosition(n, s); err != nil {
@@ -40,13 +40,16 @@ func (c *Chain) validate(s *share.Share, root bool, now time.Time) (*node, error
 	if err := c.checkClock(n, now); err != nil {
 		return nil, err
 	}
-	n.block = c.isBlock(n, shareTarget)
-	if c.assumed(n) {
-		n.block = n.block && c.checkBitcoin(n, s, now) == nil
+	tied := c.checkBitcoin(n, s, now)
+	if n.assumed, err = c.assumed(n, tied); err != nil {
+		return nil, err
+	}
+	n.block = tied == nil && n.bitcoin != nil && c.isBlock(n, shareTarget)
+	if n.assumed {
 		return n, nil
 	}
-	if err := c.checkBitcoin(n, s, now); err != nil {
-		return nil, err
+	if tied != nil {
+		return nil, tied
 	}
 	return n, c.checkPayouts(n, s)
 }
@@ -54,7 +57,7 @@ func (c *Chain) validate(s *share.Share, root bool, now time.Time) (*node, error
 // newNode copies what the index keeps of a share.
 func newNode(s *share.Share) *node {
 	return &node{
-		id: s.ID(), height: s.Data.Height, time: s.Data.Time, bits: s.Data.Bits,
+		id: s.ID(), previous: s.Data.Previous, height: s.Data.Height, time: s.Data.Time, bits: s.Data.Bits,
 		anchor: s.Data.Anchor, count: s.Data.Count, claim: s.Data.Work,
 		paid: payout.Entry{Height: s.Data.Height, Payee: s.Data.Payee}, coinbaseValue: s.Data.CoinbaseValue,
 		prevBlock:  s.Header.PrevBlock,
@@ -71,8 +74,8 @@ const maxEase = 16
 
 // checkBranch refuses to keep worthless shares off the main chain. What can be
 // an uncle is kept in any case.
-func (c *Chain) checkBranch(n *node, now time.Time) error {
-	if c.tip == nil || c.outlived(now) || n.parent != nil && n.root == c.tip.root && n.total.Gt(&c.tip.total) {
+func (c *Chain) checkBranch(n *node) error {
+	if c.tip == nil || n.total.Gt(&c.tip.total) {
 		return nil
 	}
 	if n.parent != nil && c.onMain(n.parent) && n.height+c.params.MaxUncleDepth > c.tip.height {
@@ -103,7 +106,7 @@ func (c *Chain) checkPosition(n *node, s *share.Share) error {
 	if n.height != n.parent.height+1 {
 		return ruleError(ErrHeight, "share %v has height %d, its parent %d", n.id, n.height, n.parent.height)
 	}
-	if median := n.parent.medianTime(c.params.MedianTimeShares); n.time <= median {
+	if median, known := n.parent.medianTime(c.params.MedianTimeShares); known && n.time <= median {
 		return ruleError(ErrTimeTooOld, "share %v has time %d, the median of the shares before it is %d", n.id, n.time, median)
 	}
 	for _, u := range n.uncles {
@@ -205,14 +208,14 @@ func (c *Chain) checkClock(n *node, now time.Time) error {
 	return nil
 }
 
-// checkPayouts rebuilds the coinbase from the window behind the parent and
-// compares the merkle root it leads to.
+// checkPayouts rebuilds the coinbase from the window behind the parent and compares
+// it with the one that the share was made with.
 func (c *Chain) checkPayouts(n *node, s *share.Share) error {
 	w, _ := c.windowBehind(n.parent, n.headerBits)
 	result := w.AppendCompute(c.payouts, c.params, s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
 	c.payouts = result.Payouts
-	c.coinbase = s.AppendCoinbase(c.coinbase[:0], &c.params.ChainID, result.Finder, result.Payouts)
-	return s.CheckCoinbase(c.coinbase)
+	c.coinbase = s.Data.AppendCoinbasePrefix(c.coinbase[:0], result.Finder, result.Payouts)
+	return s.CheckPayouts(c.coinbase)
 }
 
 // isBlock reports whether the share is a solution for Bitcoin.

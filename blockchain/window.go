@@ -40,9 +40,6 @@ func (c *Chain) moveWindow(parent *node, headerBits uint32) *window {
 		return nil
 	}
 	moved := &c.window
-	if c.tip != nil && parent.root != c.tip.root {
-		moved = &c.aside
-	}
 	blockWork := target.Work(&t)
 	moved.limit = payout.LimitFor(c.params, &blockWork)
 	moved.moveHead(parent)

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"reflect"
 	"testing"
-	"time"
 
 	"github.com/decred/dcrd/math/uint256"
 	"pgregory.net/rapid"
@@ -28,9 +27,6 @@ func drawTree(t *rapid.T, c *Chain) []*node {
 			n.parent = nodes[from]
 			n.height = n.parent.height + 1
 			n.total = n.parent.total
-			n.root = n.parent.root
-		} else {
-			n.root = n
 		}
 		work := *new(uint256.Uint256).SetUint64(rapid.Uint64Range(1, 50).Draw(t, "work"))
 		n.paid = payout.Entry{Height: n.height, Work: work, Payee: benchScript(rapid.IntRange(0, 5).Draw(t, "payee"))}
@@ -40,7 +36,7 @@ func drawTree(t *rapid.T, c *Chain) []*node {
 		n.total.Add(&work)
 		binary.LittleEndian.PutUint32(n.id[:], uint32(i)+1)
 		c.insert(n)
-		c.chooseTip(n, time.Time{}, &Update{})
+		c.chooseTip(n, &Update{})
 		nodes = append(nodes, n)
 	}
 	return nodes

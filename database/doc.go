@@ -5,7 +5,7 @@
 //	key                                value
 //	"m"                                schema version u32 ‖ ChainID 32 ‖ obfuscation key 8
 //	"t"                                shares stored u64 ‖ shares ever appended u64 ‖ base height u32 ‖ ID of the tip 32
-//	"s" ‖ height u32 BE ‖ ShareID 32   flags u8 (bit 0: root) ‖ encoding of the share
+//	"s" ‖ height u32 BE ‖ ShareID 0–15  flags u8 (bit 0: root) ‖ encoding of the share without its merkle root
 //
 // Integers are little endian but in the key, where big endian makes LevelDB's
 // order that of the heights. Parents and uncles are lower than their children and

@@ -33,10 +33,12 @@ func shareAt(n int, height uint32) *share.Share {
 	s := &share.Share{
 		Header: wire.BlockHeader{Version: 4, Timestamp: time.Unix(int64(n), 0), Nonce: uint32(n)},
 		Data:   share.Data{Version: share.Version, Height: height, Payee: payee},
+		Link:   share.NewLink(make([]byte, 64+n%64)),
 	}
 	for i := range n % 5 {
 		s.Branch = append(s.Branch, chainhash.HashH([]byte{byte(n), byte(i)}))
 	}
+	s.SetMerkleRoot(&testChain)
 	return s
 }
 

@@ -49,7 +49,7 @@ func (e *engine) start(h *handle, path string, version uint32, chainID chainhash
 	if err := e.upgrade(h, version, chainID); err != nil {
 		return nil, err
 	}
-	s := &Store{engine: e, handle: h, path: path, added: make(map[chainhash.Hash]bool)}
+	s := &Store{engine: e, handle: h, path: path, chainID: chainID, added: make(map[chainhash.Hash]bool)}
 	meta, err := readMeta(h.DB, chainID)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,8 @@ import (
 // reader reads what can be read of a database, of any version, healthy or not.
 type reader struct {
 	db      *leveldb.DB
-	version uint32      // 0 if unknown
+	version uint32 // 0 if unknown
+	chainID chainhash.Hash
 	key     obfuscation // the copy beside the mark if LevelDB's cannot be read
 	state   state       // zero if it cannot be read
 }
@@ -26,7 +27,7 @@ type reader struct {
 // newReader returns a reader of db, even with an error that is damage. The folder
 // is that of the mark.
 func newReader(db *leveldb.DB, f folder, chainID chainhash.Hash) (*reader, error) {
-	r := &reader{db: db}
+	r := &reader{db: db, chainID: chainID}
 	m, err := readMeta(db, chainID)
 	r.version, r.key = m.version, m.key
 	if err != nil {
@@ -80,7 +81,7 @@ func (r *reader) shares(problem func(error)) iter.Seq2[*share.Share, bool] {
 // offer decodes one record of version 2 and yields it. It returns false to end.
 func (r *reader) offer(key, value []byte, problem func(error), yield func(*share.Share, bool) bool) bool {
 	r.key.apply(value)
-	s, root, err := decodeRecord(key, value)
+	s, root, err := decodeRecord(&r.chainID, key, value)
 	if err != nil {
 		problem(fmt.Errorf("the record %x is damaged: %w", key, err))
 		return true
@@ -97,7 +98,14 @@ type record struct {
 	key    []byte
 }
 
-func (r record) id() []byte { return r.key[len(r.key)-chainhash.HashSize:] }
+// id returns the beginning of the ShareID, as far as all keys have it.
+func (r record) id() []byte {
+	if isShareKey(r.key) {
+		_, id := splitShareKey(r.key)
+		return id
+	}
+	return r.key[1 : 1+keyIDSize]
+}
 
 // oldRecords lists the shares of version 1 that can be read.
 func (r *reader) oldRecords() (list []record) {

@@ -1,6 +1,7 @@
 package database
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,9 +22,12 @@ var (
 const (
 	sharePrefix = 's'
 
-	metaSize     = 4 + chainhash.HashSize + obfuscationSize
-	stateSize    = 8 + 8 + 4 + chainhash.HashSize
-	shareKeySize = 1 + 4 + chainhash.HashSize
+	metaSize  = 4 + chainhash.HashSize + obfuscationSize
+	stateSize = 8 + 8 + 4 + chainhash.HashSize
+	// keyIDSize is how many bytes of a ShareID are in the key, enough to tell the
+	// shares of a height apart: two of the same 16 bytes take 2⁶⁴ shares to find.
+	keyIDSize    = 16
+	shareKeySize = 1 + 4 + keyIDSize
 )
 
 // flagRoot marks a share that was accepted without its parent. The other bits
@@ -72,7 +76,7 @@ func appendHeightKey(b []byte, height uint32) []byte {
 }
 
 func appendShareKey(b []byte, height uint32, id *chainhash.Hash) []byte {
-	return append(appendHeightKey(b, height), id[:]...)
+	return append(appendHeightKey(b, height), id[:keyIDSize]...)
 }
 
 func shareKey(height uint32, id chainhash.Hash) []byte {
@@ -83,10 +87,22 @@ func isShareKey(key []byte) bool {
 	return len(key) == shareKeySize && key[0] == sharePrefix
 }
 
-// splitShareKey takes apart what appendShareKey has made.
-func splitShareKey(key []byte) (height uint32, id chainhash.Hash) {
-	return binary.BigEndian.Uint32(key[1:]), chainhash.Hash(key[5:])
+// noRoot stands where a record has no merkle root.
+var noRoot chainhash.Hash
+
+// splitShareKey takes apart what appendShareKey has made: id is the beginning of
+// the ShareID.
+func splitShareKey(key []byte) (height uint32, id []byte) {
+	return binary.BigEndian.Uint32(key[1:]), key[5:]
 }
+
+// rootStart and rootEnd are where a share's encoding has the merkle root of the
+// Bitcoin header. It follows from the rest of the share, which takes less time than
+// reading 32 bytes more for every share, and is left out.
+const (
+	rootStart = 4 + chainhash.HashSize
+	rootEnd   = rootStart + chainhash.HashSize
+)
 
 // appendRecord appends the plain encoding of a share's record to b.
 func appendRecord(b []byte, s *share.Share, root bool) []byte {
@@ -94,24 +110,30 @@ func appendRecord(b []byte, s *share.Share, root bool) []byte {
 	if root {
 		flags = flagRoot
 	}
-	return s.AppendEncode(append(b, flags))
+	start := len(b) + 1
+	b = s.AppendEncode(append(b, flags))
+	return append(b[:start+rootStart], b[start+rootEnd:]...)
 }
 
 // decodeRecord reads the plain encoding of a share's record and verifies that
-// the share belongs to its key.
-func decodeRecord(key, plain []byte) (s *share.Share, root bool, err error) {
-	if !isShareKey(key) || len(plain) == 0 {
+// the share belongs to its key, to the last bit, as its ID is the hash of a header
+// whose merkle root follows from all that is stored.
+func decodeRecord(chainID *chainhash.Hash, key, plain []byte) (s *share.Share, root bool, err error) {
+	if !isShareKey(key) || len(plain) <= rootStart {
 		return nil, false, errors.New("record is too short")
 	}
 	if plain[0]&^flagRoot != 0 {
 		return nil, false, fmt.Errorf("record has unknown flags %#02x", plain[0])
 	}
 	height, id := splitShareKey(key)
-	if s, err = share.Decode(plain[1:]); err != nil {
+	encoded := make([]byte, 0, len(plain)-1+chainhash.HashSize)
+	encoded = append(append(encoded, plain[1:1+rootStart]...), noRoot[:]...)
+	if s, err = share.Decode(append(encoded, plain[1+rootStart:]...)); err != nil {
 		return nil, false, err
 	}
-	if s.ID() != id {
-		return nil, false, fmt.Errorf("record holds another share, %v", s.ID())
+	s.SetMerkleRoot(chainID)
+	if found := s.ID(); !bytes.Equal(found[:keyIDSize], id) {
+		return nil, false, fmt.Errorf("record holds another share, %v", found)
 	}
 	if s.Data.Height != height {
 		return nil, false, fmt.Errorf("record is filed under height %d, its share has %d", height, s.Data.Height)

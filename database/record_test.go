@@ -17,7 +17,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add(make([]byte, shareKeySize), make([]byte, 8))
 	f.Add(shareKey(7, chainhash.Hash{}), bytes.Repeat([]byte{0xff}, 300))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		s, root, err := decodeRecord(key, value)
+		s, root, err := decodeRecord(&testChain, key, value)
 		if err != nil {
 			return
 		}

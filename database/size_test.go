@@ -45,9 +45,14 @@ func fullShare(n int) *share.Share {
 	if n%11 == 0 {
 		s.Data.Uncles = []chainhash.Hash{hash()}
 	}
+	// Coinbases are of all lengths.
+	s.Link.State, s.Link.Length = hash(), 6_000+uint32(n)%64
+	rest := hash()
+	s.Link.Rest = append(rest[:], payee[:]...)[:s.Link.Length%64]
 	for range 12 {
 		s.Branch = append(s.Branch, hash())
 	}
+	s.SetMerkleRoot(&testChain)
 	return s
 }
 

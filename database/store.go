@@ -15,10 +15,11 @@ import (
 
 // Store is an open database.
 type Store struct {
-	engine *engine
-	handle *handle
-	path   string
-	key    obfuscation
+	engine  *engine
+	handle  *handle
+	path    string
+	key     obfuscation
+	chainID chainhash.Hash
 
 	mu     sync.Mutex
 	mark   *mark
@@ -134,18 +135,20 @@ func (s *Store) findTop() error {
 
 // Share returns the encoding of a stored share, or ErrNotFound.
 func (s *Store) Share(height uint32, id chainhash.Hash) ([]byte, error) {
-	value, err := s.handle.Get(shareKey(height, id), nil)
+	key := shareKey(height, id)
+	value, err := s.handle.Get(key, nil)
 	if errors.Is(err, leveldb.ErrNotFound) {
 		return nil, ErrNotFound
-	}
-	if err == nil && len(value) == 0 {
-		err = damage(fmt.Sprintf("the record of share %v is empty", id))
 	}
 	if err != nil {
 		return nil, explain(s.path, err)
 	}
 	s.key.apply(value)
-	return value[1:], nil
+	sh, _, err := decodeRecord(&s.chainID, key, value)
+	if err != nil {
+		return nil, explain(s.path, damage(fmt.Sprintf("the record of share %v is damaged: %v", id, err)))
+	}
+	return sh.Encode(), nil
 }
 
 // Len returns the number of stored shares.
@@ -185,7 +188,7 @@ func (s *Store) Load(restore func(s *share.Share, root bool) error) error {
 	for it.Next() {
 		plain = append(plain[:0], it.Value()...)
 		s.key.apply(plain)
-		sh, root, err := decodeRecord(it.Key(), plain)
+		sh, root, err := decodeRecord(&s.chainID, it.Key(), plain)
 		if err != nil {
 			return explain(s.path, damage(fmt.Sprintf("the record %x is damaged: %v", it.Key(), err)))
 		}

@@ -220,6 +220,7 @@ func TestObfuscation(t *testing.T) {
 	}
 	sh := testShare(1)
 	sh.Data.Tag = []byte("X5O!P%@AP[4\\PZX5")
+	sh.SetMerkleRoot(&testChain)
 	if err := s.Append([]blockchain.Accepted{accept(sh, false)}, sh.ID(), 0); err != nil {
 		t.Fatal(err)
 	}

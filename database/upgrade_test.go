@@ -175,7 +175,7 @@ func TestUpgradeGivesBackSpace(t *testing.T) {
 	closeStore(t, open(t, path))
 	closeStore(t, open(t, path))
 	size, err := folderSize(path)
-	if perShare := size / n; err != nil || perShare > 350 {
+	if perShare := size / n; err != nil || perShare > 450 {
 		t.Errorf("%d bytes for each share, %v", perShare, err)
 	}
 }

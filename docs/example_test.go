@@ -123,8 +123,7 @@ func (e *example) add(name, parent string, bits uint32, seconds uint32, payee []
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	coinbase := s.Coinbase(&e.params.ChainID, result.Finder, result.Payouts)
-	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
+	s.SetCoinbase(&e.params.ChainID, result.Finder, result.Payouts)
 	for id := s.ID(); !target.HashMeets(&id, &limit); id = s.ID() {
 		s.Header.Nonce++
 	}

@@ -139,7 +139,7 @@ func TestSizes(t *testing.T) {
 			MergedMining: make([]byte, merged), WitnessCommitment: make([]byte, share.WitnessCommitmentSize),
 		}
 		payouts := slices.Repeat([]share.Payout{{Script: p2tr}}, class.Outputs())
-		return grouped(uint64(len(d.CoinbaseHead(&chainhash.Hash{})) + share.ExtranonceSize + len(d.CoinbaseTail(0, payouts))))
+		return grouped(uint64(len(d.AppendCoinbasePrefix(nil, 0, payouts)) + len(d.Commitment(&chainhash.Hash{})) + share.ExtranonceSize + 4))
 	}
 	var want [][]string
 	for _, class := range share.Classes() {

@@ -60,6 +60,7 @@ var answers = map[string]any{
 	"### getsharechaininfo":                           rpcserver.ChainInfo{},
 	"#### Member window of getsharechaininfo":         rpcserver.WindowInfo{},
 	"### getshare HASH [VERBOSITY]":                   rpcserver.Share{},
+	"#### Member link of getshare":                    rpcserver.ShareLink{},
 	"#### Member header of getshare":                  rpcserver.ShareHeader{},
 	"#### Member data of getshare":                    rpcserver.ShareData{},
 	"### getshares [COUNT]":                           rpcserver.ShareSummary{},

@@ -24,7 +24,7 @@ type Job struct {
 	// MinTime and MaxTime bound the header times that are accepted.
 	MinTime, MaxTime uint32
 	// Coinb1 and Coinb2 are the coinbase without witness before and behind the
-	// 12 bytes of extranonce.
+	// 12 bytes of extranonce: all but the lock time stands before.
 	Coinb1, Coinb2 []byte
 	Branch         []chainhash.Hash // merkle branch of the coinbase
 
@@ -34,6 +34,7 @@ type Job struct {
 	BitcoinHeight uint32          // of the block to be found
 
 	data share.Data
+	link share.Link // of every share of the job
 	work *Work
 }
 
@@ -77,6 +78,7 @@ func (j *Job) share(s Solution) *share.Share {
 		Header:     j.Header(s.Extranonce, s.Version, s.Time, s.Nonce),
 		Data:       j.data,
 		Extranonce: s.Extranonce,
+		Link:       j.link,
 		Branch:     j.Branch,
 	}
 }

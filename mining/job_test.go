@@ -47,8 +47,11 @@ func checkJobCoinbase(t *testing.T, f *fixture, scores []payout.Score, class sha
 	if !bytes.Equal(raw, sh.Coinbase(&f.params.ChainID, result.Finder, result.Payouts)) {
 		t.Error("a verifier rebuilds another coinbase")
 	}
-	if err := sh.CheckCoinbase(sh.Coinbase(&f.params.ChainID, result.Finder, result.Payouts)); err != nil {
+	if err := sh.CheckPayouts(sh.Data.AppendCoinbasePrefix(nil, result.Finder, result.Payouts)); err != nil {
 		t.Error(err)
+	}
+	if want := share.MerkleRoot(chainhash.DoubleHashH(raw), j.Branch); sh.Header.MerkleRoot != want {
+		t.Errorf("merkle root %v, of the coinbase %v", sh.Header.MerkleRoot, want)
 	}
 
 	var tx wire.MsgTx
@@ -67,8 +70,10 @@ func checkJobCoinbase(t *testing.T, f *fixture, scores []payout.Score, class sha
 		t.Errorf("%d outputs, the first pays %x", len(tx.TxOut), tx.TxOut[0].PkScript)
 	}
 	script := tx.TxIn[0].SignatureScript
-	if !bytes.HasSuffix(script, s.Extranonce[:]) || !bytes.Contains(script, []byte("/test/")) {
-		t.Errorf("coinbase script %x", script)
+	last := tx.TxOut[len(tx.TxOut)-1]
+	commitment := sh.Data.Commitment(&f.params.ChainID)
+	if !bytes.HasSuffix(script, []byte("/test/")) || last.Value != 0 || !bytes.HasSuffix(last.PkScript, append(commitment[:], s.Extranonce[:]...)) {
+		t.Errorf("coinbase script %x, last output %+v", script, last)
 	}
 	if tx.LockTime != j.BitcoinHeight-1 || tx.TxHash() != chainhash.DoubleHashH(raw) {
 		t.Errorf("lock time %d, hash %v", tx.LockTime, tx.TxHash())
@@ -82,13 +87,14 @@ func TestJobsShareTheirBytes(t *testing.T) {
 	f.chain.set(func(c *fakeChain) { c.scores = testScores(100, payee) })
 	f.SetTemplate(f.template(3))
 	a, b := f.job(payee(0), share.Class144), f.job(payee(5), share.Class144)
-	if len(a.Coinb1) != len(b.Coinb1) || bytes.Equal(a.Coinb1, b.Coinb1) {
-		t.Error("the heads differ in length, or not at all")
+	if len(a.Coinb1) != len(b.Coinb1) || bytes.Equal(a.Coinb1, b.Coinb1) || !bytes.Equal(a.Coinb2, b.Coinb2) || len(a.Coinb2) != 4 {
+		t.Error("the heads differ in length, or not at all, or the tails do")
 	}
-	// Sequence 4, output count 1, amount 8, script length 1 and script 22.
-	const head = 4 + 1 + 8 + 1 + 22
-	if !bytes.Equal(a.Coinb2[head:], b.Coinb2[head:]) {
-		t.Error("the tails differ behind the finder's output")
+	without := func(j *Job) []byte {
+		return bytes.Replace(j.Coinb1[:len(j.Coinb1)-chainhash.HashSize], j.data.Payee, nil, 1)
+	}
+	if !bytes.Equal(without(a), without(b)) {
+		t.Error("the heads differ behind the finder's output and before the commitment")
 	}
 }
 
@@ -217,11 +223,11 @@ func TestClassFallsBack(t *testing.T) {
 	}{
 		{"room", payee, func(*Template) {}, share.Class1152},
 		// A P2TR output weighs 43·4 = 172, the rest of the block at most 332
-		// for the header, 4·243 for the coinbase and the finder, 36 for its witness.
-		{"room for 288", p2tr, func(t *Template) { t.WeightLimit = 172*288 + 1340 }, share.Class288},
-		{"room for 36", p2tr, func(t *Template) { t.WeightLimit = 172*100 + 1340 }, share.Class36},
-		{"room for 12", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1340 }, share.Class12},
-		{"room for 11", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1339 }, 99},
+		// for the header, 4·244 for the coinbase and the finder, 36 for its witness.
+		{"room for 288", p2tr, func(t *Template) { t.WeightLimit = 172*288 + 1344 }, share.Class288},
+		{"room for 36", p2tr, func(t *Template) { t.WeightLimit = 172*100 + 1344 }, share.Class36},
+		{"room for 12", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1344 }, share.Class12},
+		{"room for 11", p2tr, func(t *Template) { t.WeightLimit = 172*12 + 1343 }, 99},
 		{"no room", p2tr, func(t *Template) { t.WeightLimit = 100 }, 99},
 		// A P2PKH output costs 4, and the finder's may be one.
 		{"sigops for 144", p2pkh, func(t *Template) { t.SigopLimit = 4 * 145 }, share.Class144},

@@ -14,10 +14,11 @@ const (
 	// headerWeight is that of the block header and a three-byte transaction
 	// count.
 	headerWeight = (80 + 3) * witnessScale
-	// coinbaseOverhead is the coinbase without outputs at its longest: version 4,
-	// input count 1, outpoint 36, script 1+100, sequence 4, output count 3, lock
-	// time 4; witness commitment output 47.
-	coinbaseOverhead = 4 + 1 + 36 + 101 + 4 + 3 + 4 + 47
+	// coinbaseOverhead is the coinbase without outputs that pay, at its longest:
+	// version 4, input count 1, outpoint 36, script 1+56, sequence 4, output count
+	// 3; the last output with amount 8, length 1, witness commitment 38, push 1,
+	// commitment 32 and extranonce 12; lock time 4.
+	coinbaseOverhead = 4 + 1 + 36 + 1 + 56 + 4 + 3 + 8 + 1 + 38 + 1 + 32 + 12 + 4
 	// coinbaseWitness is marker, flag, and one stack item of 32 bytes, which
 	// weigh one unit each.
 	coinbaseWitness = 2 + 1 + 1 + 32

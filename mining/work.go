@@ -1,6 +1,7 @@
 package mining
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -163,14 +164,16 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 	}
 	data := w.data
 	data.Payee, data.Class = slices.Clone(payee), class
+	prefix := data.AppendCoinbasePrefix(nil, payouts.result.Finder, payouts.result.Payouts)
+	commitment := data.Commitment(&w.params.ChainID)
 	j := &Job{
 		PrevBlock: w.template.PrevBlock, Version: versionBase, Bits: w.template.Bits,
 		Time: w.currentTime(), MinTime: w.minTime, MaxTime: w.maxTime,
-		Coinb1: data.CoinbaseHead(&w.params.ChainID),
-		Coinb2: data.CoinbaseTail(payouts.result.Finder, payouts.result.Payouts),
+		Coinb1: append(prefix, commitment[:]...),
+		Coinb2: binary.LittleEndian.AppendUint32(nil, data.LockTime()),
 		Branch: w.branch, ShareTarget: w.shareTarget, BlockTarget: w.blockTarget,
 		ShareHeight: data.Height, BitcoinHeight: data.BitcoinHeight,
-		data: data, work: w,
+		data: data, link: share.NewLink(prefix), work: w,
 	}
 	if err := j.verify(payouts.result); err != nil {
 		return nil, err

@@ -121,6 +121,7 @@ type draft struct {
 	uncles []string
 	bits   *uint32
 	data   []func(*share.Data)
+	pays   []func(*payout.Result)
 	after  []func(*share.Share)
 }
 
@@ -162,6 +163,12 @@ func Data(f func(*share.Data)) Option {
 // Bits claims other bits than the difficulty rule's, with proof of work for them.
 func Bits(bits uint32) Option {
 	return func(_ *Generator, d *draft) { d.bits = &bits }
+}
+
+// Payouts changes what the coinbase pays, so that the share is sane and its payouts
+// are wrong.
+func Payouts(f func(*payout.Result)) Option {
+	return func(_ *Generator, d *draft) { d.pays = append(d.pays, f) }
 }
 
 // Header changes the Bitcoin header before the proof of work is made.
@@ -272,15 +279,17 @@ func (g *Generator) sum(s *Share) {
 	s.Data.Count, s.Data.Work = uint32(s.count), s.Total
 }
 
-// build fills in payouts, merkle root and proof of work.
+// build fills in payouts, link, merkle root and proof of work.
 func (g *Generator) build(s *Share, d *draft) {
 	g.tb.Helper()
 	// A number of its own keeps shares with equal data apart.
 	binary.LittleEndian.PutUint64(s.Extranonce[4:], uint64(len(g.shares)))
 	s.Branch = []chainhash.Hash{chainhash.HashH([]byte("transactions"))}
 	result := payout.NewTable(g.Scores(s.parent)).Compute(g.Params, s.Data.CoinbaseValue, s.Data.Class, &s.Data.Previous)
-	coinbase := s.Coinbase(&g.Params.ChainID, result.Finder, result.Payouts)
-	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
+	for _, f := range d.pays {
+		f(&result)
+	}
+	s.SetCoinbase(&g.Params.ChainID, result.Finder, result.Payouts)
 	for _, f := range d.after {
 		f(s.Share)
 	}

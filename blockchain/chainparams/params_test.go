@@ -151,3 +151,37 @@ func TestBlockTarget(t *testing.T) {
 		t.Errorf("regtest with a hard Bitcoin target: %v, want that", got)
 	}
 }
+
+// TestRulesThatMakeNoSense are refused before there is a chain of them.
+func TestRulesThatMakeNoSense(t *testing.T) {
+	for want, opt := range map[string]Option{
+		"easiest target": func(p *Params) { p.EasiestBits = 0 },
+		"retention":      WithWindow(100, 25, 119, 20),
+	} {
+		if _, err := New(Regtest, "main", opt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if _, err := New(Regtest, "main", WithWindow(100, 25, 120, 20)); err != nil {
+		t.Errorf("just long enough: %v", err)
+	}
+	if _, err := New(Network(99), "main"); err == nil || !strings.Contains(err.Error(), "99") {
+		t.Errorf("an unknown network: %v", err)
+	}
+}
+
+// TestDataDirNames: pools of one machine do not share a folder.
+func TestDataDirNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, opts := range [][]Option{nil, {WithSignetChallenge([]byte{0x51})}, {WithSignetChallenge([]byte{0x52})}} {
+		p, err := New(Signet, "main", opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := p.DataDirName()
+		if seen[name] || !strings.HasPrefix(name, "signet-main") {
+			t.Errorf("folder %q, others %v", name, seen)
+		}
+		seen[name] = true
+	}
+}

@@ -3,6 +3,7 @@ package payout
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -138,5 +139,85 @@ func TestLimitOfImpossibleBlocks(t *testing.T) {
 		if n < 1 || n > 10 {
 			t.Errorf("a window of %d shares for blocks of 2^%d hashes", n, shift)
 		}
+	}
+}
+
+// TestAmountsTie: two scores that differ and round to one amount are ordered by
+// script, whichever score is the higher.
+func TestAmountsTie(t *testing.T) {
+	p := testParams(t)
+	for _, weights := range [][]uint64{{1_000_000, 1_000_001}, {1_000_001, 1_000_000}} {
+		r := tableOf(weights...).Compute(p, 20_001, share.Class12, &chainhash.Hash{})
+		checkBounds(t, fmt.Sprint(weights), r, 20_001, share.Class12)
+		if len(r.Payouts) != 2 || r.Payouts[0].Amount != r.Payouts[1].Amount {
+			t.Errorf("%v: %+v", weights, r)
+		}
+	}
+}
+
+// TestOwedOfNothing: without scores, or without anything to share out, nobody is
+// owed.
+func TestOwedOfNothing(t *testing.T) {
+	p := testParams(t)
+	if owed := Owed(p, nil, 1_000_000); len(owed) != 0 {
+		t.Errorf("%v are owed to nobody", owed)
+	}
+	for _, value := range []int64{0, -5} {
+		if owed := Owed(p, tableOf(1, 2).Scores(), value); owed[0] != 0 || owed[1] != 0 {
+			t.Errorf("%v are owed of %d", owed, value)
+		}
+	}
+}
+
+// TestTakingTooMuchPanics: it would be a mistake of the caller, after which no
+// score is right.
+func TestTakingTooMuchPanics(t *testing.T) {
+	for name, take := range map[string]func(*Table){
+		"from a stranger":    func(table *Table) { w := work(1); table.Sub(script(9), &w) },
+		"more than there is": func(table *Table) { w := work(6); table.Sub(script(0), &w) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing happened", name)
+				}
+			}()
+			take(tableOf(5))
+		}()
+	}
+}
+
+// TestEmptiedWindow: a window that everything has left, at either end, begins anew
+// wherever the next share stands.
+func TestEmptiedWindow(t *testing.T) {
+	p := shortWindow(t, 10, 0)
+	for name, remove := range map[string]func(*Window, *Entry){"newest": (*Window).RemoveNewest, "oldest": (*Window).RemoveOldest} {
+		for _, add := range []func(*Window, *Entry){(*Window).AddNewest, (*Window).AddOldest} {
+			w := NewWindow(p)
+			e := Entry{Height: 1000, Work: work(7), Payee: script(1)}
+			w.AddNewest(&e)
+			remove(w, &e)
+			if w.Len() != 0 || w.Shares() != 0 || !w.total.IsZero() || !w.work.IsZero() {
+				t.Fatalf("%s: %d scores, %d shares are left", name, w.Len(), w.Shares())
+			}
+			low := Entry{Height: 3, Work: work(7), Payee: script(2)}
+			add(w, &low)
+			if want := windowOf(p, []Entry{low}); fmt.Sprint(w.Scores()) != fmt.Sprint(want.Scores()) {
+				t.Errorf("%s: %v, want %v", name, w.Scores(), want.Scores())
+			}
+		}
+	}
+}
+
+// TestEntriesMayBeLeft: whoever has seen enough of a window can stop.
+func TestEntriesMayBeLeft(t *testing.T) {
+	n := 0
+	for range (Limit{Shares: 10}).Entries(slices.Values(make([]Entry, 20))) {
+		if n++; n == 3 {
+			break
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d entries", n)
 	}
 }

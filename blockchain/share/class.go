@@ -11,7 +11,7 @@ import (
 type Class uint8
 
 // The classes. At worst (P2TR payees only, merged mining and a tag) their
-// coinbases have 757 bytes, 1.8 kB, 6.4 kB, 12.6 kB and 50 kB; docs/protocol.md
+// coinbases have 756 bytes, 1.8 kB, 6.4 kB, 12.6 kB and 50 kB; docs/protocol.md
 // does the sum.
 const (
 	Class12 Class = iota
@@ -24,10 +24,13 @@ const (
 
 // Each class is a multiple of the one before, so that where everybody draws, the
 // payees drawn for one class are drawn for the larger ones too.
-var classOutputs = [classCount]int{12, 36, 144, 288, 1152}
+var classOutputs = [classCount]int{12, 36, 144, 288, maxOutputs}
 
-// Outputs returns the greatest number of payout outputs, not counting those of
-// the finder and the witness commitment. It is 0 for an invalid class.
+// maxOutputs is the number of payout outputs of the largest class.
+const maxOutputs = 1152
+
+// Outputs returns the greatest number of payout outputs, not counting that of
+// the finder and the last, which pays nothing. It is 0 for an invalid class.
 func (c Class) Outputs() int {
 	if c >= classCount {
 		return 0

@@ -46,46 +46,46 @@ func (d *Data) Commitment(chainID *chainhash.Hash) chainhash.Hash {
 	return sha256.Sum256(d.appendData(b))
 }
 
-// CoinbaseHead returns the coinbase transaction without witness up to the
-// extranonce. It depends on the share data only, and the payee of a job changes
-// nothing in its length.
-func (d *Data) CoinbaseHead(chainID *chainhash.Hash) []byte {
-	return d.appendCoinbaseHead(nil, chainID)
-}
-
-func (d *Data) appendCoinbaseHead(b []byte, chainID *chainhash.Hash) []byte {
-	var buf [maxScriptSig]byte
-	script := d.appendScriptSigHead(buf[:0], chainID)
-	b = slices.Grow(b, 4+1+36+1+len(script)+ExtranonceSize)
+// AppendCoinbasePrefix appends the coinbase transaction without witness up to the
+// commitment: what a share's Link stands for. The finder's output comes first, then
+// the payouts in the order given, then an output of nothing that carries the witness
+// commitment, if there is one, and the commitment to the share. Extranonce and
+// commitment are not in it, so that it is the same for all shares of a job.
+func (d *Data) AppendCoinbasePrefix(b []byte, finder int64, payouts []Payout) []byte {
+	b = slices.Grow(b, MaxCoinbasePrefix-(maxOutputs-len(payouts))*maxOutput)
 	b = binary.LittleEndian.AppendUint32(b, coinbaseVersion)
 	b = append(b, 1)
 	b = append(b, zeroHash[:]...)
 	b = binary.LittleEndian.AppendUint32(b, wire.MaxPrevOutIndex)
-	// At most 100 bytes, hence a one-byte length.
-	b = append(b, byte(len(script)+ExtranonceSize))
-	return append(b, script...)
+	length := len(b)
+	b = d.appendScriptSig(append(b, 0))
+	// At most maxScriptSig bytes, hence a one-byte length.
+	b[length] = byte(len(b) - length - 1)
+	b = binary.LittleEndian.AppendUint32(b, coinbaseSequence)
+	b = appendVarInt(b, 1+len(payouts)+1)
+	b = appendOutput(b, finder, d.Payee)
+	for i := range payouts {
+		b = appendOutput(b, payouts[i].Amount, payouts[i].Script)
+	}
+	return d.appendLastOutput(b)
 }
 
 // zeroHash is the transaction that a coinbase input refers to.
 var zeroHash chainhash.Hash
 
-// maxScriptSig is the length of the longest coinbase script, Bitcoin's limit.
-const maxScriptSig = 100
+// maxScriptSig is the length of the longest coinbase script in bytes: the push of a
+// height of 32 bits, merged mining, and a tag. Bitcoin allows 100.
+const maxScriptSig = 1 + 5 + 1 + 4 + MergedMiningSize + 1 + MaxTagMerged
 
-// appendScriptSigHead appends the coinbase script up to and including the opcode
-// that pushes the extranonce, which ends it.
-func (d *Data) appendScriptSigHead(b []byte, chainID *chainhash.Hash) []byte {
+// appendScriptSig appends the coinbase script. The tag is pushed even if empty:
+// Bitcoin asks for two bytes at least, and the push of a height below 17 has one.
+func (d *Data) appendScriptSig(b []byte) []byte {
 	b = appendScriptNumber(b, d.BitcoinHeight)
-	commitment := d.Commitment(chainID)
-	b = append(append(b, chainhash.HashSize), commitment[:]...)
 	if len(d.MergedMining) > 0 {
 		b = append(b, byte(len(mergedMiningMagic)+len(d.MergedMining)))
 		b = append(append(b, mergedMiningMagic...), d.MergedMining...)
 	}
-	if len(d.Tag) > 0 {
-		b = append(append(b, byte(len(d.Tag))), d.Tag...)
-	}
-	return append(b, ExtranonceSize)
+	return append(append(b, byte(len(d.Tag))), d.Tag...)
 }
 
 // appendScriptNumber appends the minimal push of a block height as BIP 34
@@ -109,42 +109,44 @@ func appendScriptNumber(b []byte, n uint32) []byte {
 	return append(append(b, byte(len(num))), num...)
 }
 
-// CoinbaseTail returns the coinbase transaction without witness from behind the
-// extranonce to its end. The finder's output comes first, then the payouts in
-// the order given, then the witness commitment if there is one. It is the same
-// for all payees of a template and tip but for the finder's output, which
-// stands at its head.
-func (d *Data) CoinbaseTail(finder int64, payouts []Payout) []byte {
-	return d.appendCoinbaseTail(nil, finder, payouts)
-}
+const (
+	// maxOutput is the length of the longest output that pays, in bytes.
+	maxOutput = 8 + 1 + MaxPayee
+	// lastPush is the length in bytes of what the last output's script ends with:
+	// commitment and extranonce.
+	lastPush = chainhash.HashSize + ExtranonceSize
+	// witnessScriptSize is the length in bytes of BIP 141's commitment, to which
+	// the BIP lets a script add what it likes.
+	witnessScriptSize = 6 + WitnessCommitmentSize
+	// coinbaseEndSize is the length in bytes of what follows the prefix.
+	coinbaseEndSize = lastPush + 4
+)
 
-func (d *Data) appendCoinbaseTail(b []byte, finder int64, payouts []Payout) []byte {
-	const output = 8 + 1 + MaxPayee
-	b = slices.Grow(b, 4+3+8+1+len(witnessCommitmentHeader)+WitnessCommitmentSize+4+(1+len(payouts))*output)
-	b = binary.LittleEndian.AppendUint32(b, coinbaseSequence)
-	count := 1 + len(payouts)
+// appendLastOutput appends the last output up to the commitment.
+func (d *Data) appendLastOutput(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint64(b, 0)
 	if len(d.WitnessCommitment) > 0 {
-		count++
-	}
-	b = appendVarInt(b, count)
-	b = appendOutput(b, finder, d.Payee)
-	for i := range payouts {
-		b = appendOutput(b, payouts[i].Amount, payouts[i].Script)
-	}
-	if len(d.WitnessCommitment) > 0 {
-		b = binary.LittleEndian.AppendUint64(b, 0)
-		b = append(b, byte(len(witnessCommitmentHeader)+len(d.WitnessCommitment)))
+		b = append(b, witnessScriptSize+1+lastPush)
 		b = append(append(b, witnessCommitmentHeader...), d.WitnessCommitment...)
+	} else {
+		b = append(b, 1+1+lastPush, txscript.OP_RETURN)
 	}
-	return binary.LittleEndian.AppendUint32(b, lockTime(d.BitcoinHeight))
+	return append(b, lastPush)
 }
 
-// lockTime is BIP 54's: the height of the block before.
-func lockTime(bitcoinHeight uint32) uint32 {
-	if bitcoinHeight == 0 {
+// appendCoinbaseEnd appends what follows the prefix.
+func appendCoinbaseEnd(b []byte, commitment *chainhash.Hash, extranonce *[ExtranonceSize]byte, lockTime uint32) []byte {
+	b = append(append(b, commitment[:]...), extranonce[:]...)
+	return binary.LittleEndian.AppendUint32(b, lockTime)
+}
+
+// LockTime returns the coinbase's lock time, BIP 54's: the height of the block
+// before.
+func (d *Data) LockTime() uint32 {
+	if d.BitcoinHeight == 0 {
 		return 0
 	}
-	return bitcoinHeight - 1
+	return d.BitcoinHeight - 1
 }
 
 // appendVarInt appends the transaction format's variable-length integer. The
@@ -174,26 +176,38 @@ func MerkleRoot(coinbase chainhash.Hash, branch []chainhash.Hash) chainhash.Hash
 	return root
 }
 
-// Coinbase rebuilds the coinbase transaction without witness for the finder's
-// amount and the payouts that the sharechain owes.
+// Coinbase builds the coinbase transaction without witness for the finder's amount
+// and the payouts that the sharechain owes.
 func (s *Share) Coinbase(chainID *chainhash.Hash, finder int64, payouts []Payout) []byte {
-	return s.AppendCoinbase(nil, chainID, finder, payouts)
+	commitment := s.Data.Commitment(chainID)
+	b := s.Data.AppendCoinbasePrefix(nil, finder, payouts)
+	return appendCoinbaseEnd(b, &commitment, &s.Extranonce, s.Data.LockTime())
 }
 
-// AppendCoinbase appends the coinbase to b.
-func (s *Share) AppendCoinbase(b []byte, chainID *chainhash.Hash, finder int64, payouts []Payout) []byte {
-	b = s.Data.appendCoinbaseHead(b, chainID)
-	b = append(b, s.Extranonce[:]...)
-	return s.Data.appendCoinbaseTail(b, finder, payouts)
+// SetCoinbase sets link and merkle root to those of the coinbase that Coinbase
+// builds. Data, extranonce and branch must have their final values; what is left to
+// make a share is the proof of work.
+func (s *Share) SetCoinbase(chainID *chainhash.Hash, finder int64, payouts []Payout) {
+	s.Link = NewLink(s.Data.AppendCoinbasePrefix(nil, finder, payouts))
+	s.SetMerkleRoot(chainID)
 }
 
-// CheckCoinbase verifies that a coinbase, rebuilt by AppendCoinbase, leads to the
-// header's merkle root. The error is a RuleError.
-func (s *Share) CheckCoinbase(coinbase []byte) error {
-	txid := chainhash.DoubleHashH(coinbase)
-	if root := MerkleRoot(txid, s.Branch); root != s.Header.MerkleRoot {
-		return ruleError(ErrMerkleRoot, "share %v: the coinbase that the sharechain owes gives merkle root %v, its header has %v",
-			s.ID(), root, s.Header.MerkleRoot)
+// SetMerkleRoot sets the header's merkle root to what link, data, extranonce and
+// branch give.
+func (s *Share) SetMerkleRoot(chainID *chainhash.Hash) { s.Header.MerkleRoot = s.merkleRoot(chainID) }
+
+// merkleRoot is what the header's must be. The link must be within its bounds.
+func (s *Share) merkleRoot(chainID *chainhash.Hash) chainhash.Hash {
+	commitment := s.Data.Commitment(chainID)
+	return MerkleRoot(s.Link.TxID(&commitment, &s.Extranonce, s.Data.LockTime()), s.Branch)
+}
+
+// CheckPayouts verifies that the share was made with the coinbase that begins with
+// prefix, which AppendCoinbasePrefix has built from the payouts owed. CheckSanity
+// has tied the link to the header. The error is a RuleError.
+func (s *Share) CheckPayouts(prefix []byte) error {
+	if !s.Link.Matches(prefix) {
+		return ruleError(ErrPayouts, "share %v: its coinbase does not pay what the sharechain owes", s.ID())
 	}
 	return nil
 }

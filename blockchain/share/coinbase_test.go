@@ -3,7 +3,6 @@ package share
 import (
 	"bytes"
 	"encoding/hex"
-	"errors"
 	"testing"
 
 	"github.com/btcsuite/btcd/blockchain"
@@ -86,8 +85,13 @@ func TestCoinbaseForm(t *testing.T) {
 		t.Errorf("btcd reads height %d, %v", h, err)
 	}
 	script := tx.TxIn[0].SignatureScript
-	if len(script) != 100 || !bytes.Equal(script[88:], s.Extranonce[:]) {
+	if len(script) != 4+45+5 || !bytes.HasSuffix(script, s.Data.Tag) || len(script) > blockchain.MaxCoinbaseScriptLen {
 		t.Errorf("script of %d bytes %x", len(script), script)
+	}
+	hash := s.Data.Commitment(&chainID)
+	last := tx.TxOut[len(tx.TxOut)-1]
+	if len(tx.TxOut) != 4 || last.Value != 0 || !bytes.HasSuffix(last.PkScript, append(append([]byte{44}, hash[:]...), s.Extranonce[:]...)) {
+		t.Errorf("%d outputs, the last %+v", len(tx.TxOut), last)
 	}
 	want := []wire.TxOut{{Value: 1234, PkScript: p2tr}, {Value: 900, PkScript: p2pkh}, {Value: 800, PkScript: p2sh}}
 	for i := range want {
@@ -101,10 +105,31 @@ func TestCoinbaseForm(t *testing.T) {
 	}
 }
 
+// TestCoinbaseWithoutWitness: the last output is there in a block without witness
+// too, and btcd finds no commitment of BIP 141 in it. The script of the first blocks
+// has two bytes at least.
+func TestCoinbaseWithoutWitness(t *testing.T) {
+	for _, height := range []uint32{1, 16, 17, 500} {
+		s := &Share{Data: Data{BitcoinHeight: height, Payee: p2wpkh}}
+		var tx wire.MsgTx
+		if err := tx.DeserializeNoWitness(bytes.NewReader(s.Coinbase(&chainhash.Hash{}, 5, nil))); err != nil {
+			t.Fatal(err)
+		}
+		if err := blockchain.CheckTransactionSanity(btcutil.NewTx(&tx)); err != nil {
+			t.Errorf("btcd, height %d: %v", height, err)
+		}
+		last := tx.TxOut[len(tx.TxOut)-1]
+		if _, ok := blockchain.ExtractWitnessCommitment(btcutil.NewTx(&tx)); ok || len(tx.TxOut) != 2 || len(last.PkScript) != 2+lastPush ||
+			!bytes.HasPrefix(last.PkScript, []byte{txscript.OP_RETURN, lastPush}) {
+			t.Errorf("last output %+v", last)
+		}
+	}
+}
+
 // TestCoinbaseSizes holds the sizes that docs/protocol.md states for each class
 // at worst: P2TR everywhere, merged mining and a tag.
 func TestCoinbaseSizes(t *testing.T) {
-	for class, want := range map[Class]int{Class12: 757, Class36: 1789, Class144: 6433, Class288: 12627, Class1152: 49779} {
+	for class, want := range map[Class]int{Class12: 756, Class36: 1788, Class144: 6432, Class288: 12626, Class1152: 49778} {
 		s := fullShare()
 		payouts := make([]Payout, class.Outputs())
 		for i := range payouts {
@@ -113,27 +138,21 @@ func TestCoinbaseSizes(t *testing.T) {
 		if n := len(s.Coinbase(&chainhash.Hash{}, 1, payouts)); n != want {
 			t.Errorf("class %v: %d bytes, want %d", class, n, want)
 		}
-		// BIP 141's sigop cost and Bitcoin's script bound.
-		if n := len(s.Data.appendScriptSigHead(nil, &chainhash.Hash{})) + ExtranonceSize; n > blockchain.MaxCoinbaseScriptLen {
-			t.Errorf("coinbase script of %d bytes", n)
-		}
 	}
 }
 
-// TestPayeeKeepsLength: jobs for two payees of one form share the tail's length.
+// TestPayeeKeepsLength: coinbases for two payees of one form differ in the finder's
+// output only, before the commitment.
 func TestPayeeKeepsLength(t *testing.T) {
 	a, b := fullShare().Data, fullShare().Data
 	b.Payee = append([]byte{0x51, 0x20}, bytes.Repeat([]byte{8}, 32)...)
-	if len(a.CoinbaseHead(&chainhash.Hash{})) != len(b.CoinbaseHead(&chainhash.Hash{})) {
-		t.Error("heads differ in length")
-	}
-	ta, tb := a.CoinbaseTail(1, nil), b.CoinbaseTail(1, nil)
-	if !bytes.Equal(ta[4+1+8+35:], tb[4+1+8+35:]) {
-		t.Error("tails differ behind the finder's output")
+	pa, pb := a.AppendCoinbasePrefix(nil, 1, nil), b.AppendCoinbasePrefix(nil, 1, nil)
+	if !bytes.Equal(bytes.Replace(pa, a.Payee, b.Payee, 1), pb) {
+		t.Errorf("%x, %x", pa, pb)
 	}
 }
 
-// TestMerkleRootOfGenesis climbs the trees of btcd's genesis block and of blocks
+// TestMerkleRoot climbs the trees of btcd's genesis block and of blocks
 // of 1 to 40 transactions.
 func TestMerkleRoot(t *testing.T) {
 	genesis := chaincfg.MainNetParams.GenesisBlock
@@ -158,24 +177,6 @@ func TestMerkleRoot(t *testing.T) {
 		}
 		if got := MerkleRoot(*txs[0].Hash(), branch); got != *store[len(store)-1] {
 			t.Errorf("%d transactions: %v", n, got)
-		}
-	}
-}
-
-func TestCheckCoinbase(t *testing.T) {
-	s, chainID := fullShare(), chainhash.Hash{42}
-	payouts := []Payout{{Script: p2pkh, Amount: 900}}
-	s.Header.MerkleRoot = MerkleRoot(chainhash.DoubleHashH(s.Coinbase(&chainID, 100, payouts)), s.Branch)
-	if err := s.CheckCoinbase(s.Coinbase(&chainID, 100, payouts)); err != nil {
-		t.Error(err)
-	}
-	for name, coinbase := range map[string][]byte{
-		"another amount": s.Coinbase(&chainID, 101, payouts),
-		"another payee":  s.Coinbase(&chainID, 100, []Payout{{Script: p2sh, Amount: 900}}),
-		"another chain":  s.Coinbase(&chainhash.Hash{}, 100, payouts),
-	} {
-		if err := s.CheckCoinbase(coinbase); !errors.Is(err, ErrMerkleRoot) {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -4,7 +4,7 @@
 //
 // The package holds the fields and their bounds, the canonical encoding, the
 // commitment, the form of the coinbase that every verifier rebuilds byte for
-// byte, and the identity of a share: ShareID = hash of its Bitcoin header. What
+// byte, the link that ties both to the header without it, and the identity of a share: ShareID = hash of its Bitcoin header. What
 // a share means in the context of a chain is package blockchain's business.
 //
 // Nothing here keeps state; a Share may be read concurrently once it is no

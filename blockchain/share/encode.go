@@ -2,6 +2,7 @@ package share
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"io"
 	"slices"
@@ -18,7 +19,8 @@ const headerSize = wire.MaxBlockHeaderPayload
 const (
 	MaxDataSize = 4 + chainhash.HashSize + 1 + MaxUncles*chainhash.HashSize + 5*4 + MaxWorkBits/8 +
 		1 + MaxPayee + 4 + 8 + 1 + 1 + MaxTag + 1 + WitnessCommitmentSize + 1 + MergedMiningSize
-	MaxEncodedSize = headerSize + MaxDataSize + ExtranonceSize + 1 + MaxBranch*chainhash.HashSize
+	MaxEncodedSize = headerSize + MaxDataSize + ExtranonceSize + chainhash.HashSize + 4 + maxRest +
+		1 + MaxBranch*chainhash.HashSize
 )
 
 // appendData appends the canonical encoding of the share data: the fields in
@@ -51,12 +53,15 @@ func (d *Data) appendData(b []byte) []byte {
 }
 
 // AppendEncode appends the share's encoding to b: header ‖ data ‖ extranonce ‖
-// branch. The share must be within its bounds (CheckSanity); fields beyond them
+// link ‖ branch. The share must be within its bounds (CheckSanity); fields beyond them
 // would not survive Decode.
 func (s *Share) AppendEncode(b []byte) []byte {
 	b = AppendHeader(b, &s.Header)
 	b = s.Data.appendData(b)
 	b = append(b, s.Extranonce[:]...)
+	b = append(b, s.Link.State[:]...)
+	b = binary.LittleEndian.AppendUint32(b, s.Link.Length)
+	b = append(b, s.Link.Rest...)
 	b = append(b, byte(len(s.Branch)))
 	for i := range s.Branch {
 		b = append(b, s.Branch[i][:]...)
@@ -83,8 +88,8 @@ func AppendHeader(b []byte, h *wire.BlockHeader) []byte {
 // Decode reads one share and refuses anything that is not its canonical
 // encoding: lengths out of bounds, missing bytes, bytes left over. It allocates
 // no more than MaxEncodedSize for a valid share and nothing by a claimed length.
-// The result has passed all bounds of CheckSanity but not the proof of work.
-// Any error is a RuleError.
+// The result is within all bounds that CheckSanity checks; proof of work and merkle
+// root are left to it. Any error is a RuleError.
 func Decode(b []byte) (*Share, error) {
 	if len(b) > MaxEncodedSize {
 		return nil, ruleError(ErrTrailingBytes, "share of %d bytes, the longest has %d", len(b), MaxEncodedSize)
@@ -96,6 +101,7 @@ func Decode(b []byte) (*Share, error) {
 	}
 	s.Data.read(&r)
 	copy(s.Extranonce[:], r.take(ExtranonceSize))
+	s.Link.read(&r)
 	s.Branch = r.hashes(MaxBranch, ErrBranch)
 	if r.err != nil {
 		return nil, r.ruleError()
@@ -126,6 +132,17 @@ func (d *Data) read(r *reader) {
 	d.Tag = r.field(MaxTag, ErrTag)
 	d.WitnessCommitment = r.field(WitnessCommitmentSize, ErrWitnessCommitment)
 	d.MergedMining = r.field(MergedMiningSize, ErrMergedMining)
+}
+
+func (l *Link) read(r *reader) {
+	copy(l.State[:], r.take(len(l.State)))
+	l.Length = r.uint32()
+	if r.err == nil && (l.Length < MinCoinbasePrefix || l.Length > MaxCoinbasePrefix) {
+		r.err = l.check()
+	}
+	if rest := r.take(int(l.Length % sha256.BlockSize)); len(rest) > 0 {
+		l.Rest = slices.Clone(rest)
+	}
 }
 
 // reader consumes a byte slice and remembers the first error, after which every

@@ -27,8 +27,13 @@ const (
 	ErrBranch            ErrorKind = "ErrBranch"            // merkle branch too long
 	ErrBits              ErrorKind = "ErrBits"              // bits are no positive 256-bit target
 	ErrProofOfWork       ErrorKind = "ErrProofOfWork"       // header hash above the claimed target
-	ErrMerkleRoot        ErrorKind = "ErrMerkleRoot"        // rebuilt coinbase does not give the header's root
+	ErrLink              ErrorKind = "ErrLink"              // length of the coinbase out of bounds
+	ErrMerkleRoot        ErrorKind = "ErrMerkleRoot"        // link, data and branch do not give the header's root
 )
+
+// ErrPayouts needs the payout window: the coinbase does not pay what the sharechain
+// owes.
+const ErrPayouts ErrorKind = "ErrPayouts"
 
 // RuleError says that a share, or a message that carried it, broke a rule: its
 // sender is at fault.

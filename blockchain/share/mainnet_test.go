@@ -180,8 +180,8 @@ func TestMainnetGenesis(t *testing.T) {
 	if err := genesis.Transactions[0].SerializeNoWitness(&coinbase); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.CheckCoinbase(coinbase.Bytes()); err != nil {
-		t.Error(err)
+	if got := MerkleRoot(chainhash.DoubleHashH(coinbase.Bytes()), nil); got != s.Header.MerkleRoot {
+		t.Errorf("genesis has merkle root %v", got)
 	}
 }
 
@@ -199,7 +199,8 @@ func TestMainnetHeights(t *testing.T) {
 
 // TestMainnetWitnessCommitments: the commitment of BIP 141 recomputed from the
 // wtxid tree, whose leaf for the coinbase is zero, is that of the published
-// coinbase, and its output there has the very bytes of ours.
+// coinbase, and the script of its output there has the very bytes that ours begins
+// with.
 func TestMainnetWitnessCommitments(t *testing.T) {
 	for _, b := range mainnetBlocks {
 		if b.reserved == "" {
@@ -220,9 +221,9 @@ func TestMainnetWitnessCommitments(t *testing.T) {
 		}
 		last := ours.TxOut[len(ours.TxOut)-1]
 		if !slices.ContainsFunc(coinbase.TxOut, func(out *wire.TxOut) bool {
-			return out.Value == last.Value && bytes.Equal(out.PkScript, last.PkScript)
+			return out.Value == last.Value && bytes.HasPrefix(last.PkScript, out.PkScript)
 		}) {
-			t.Errorf("block %d has no output of ours, %x", b.height, last.PkScript)
+			t.Errorf("block %d has no output like ours, %x", b.height, last.PkScript)
 		}
 	}
 }

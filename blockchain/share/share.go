@@ -16,8 +16,8 @@ const (
 	// MaxUncles is the number of uncles one share may reference.
 	MaxUncles = 3
 	// MaxTag is the length of the coinbase tag in bytes, and MaxTagMerged that
-	// of a share with a merged-mining commitment: with both at their longest
-	// the coinbase script has exactly the 100 bytes Bitcoin allows.
+	// of a share with a merged-mining commitment: with both at their longest a
+	// coinbase of class 12 has 756 bytes, and some devices take little more.
 	MaxTag       = 16
 	MaxTagMerged = 4
 	// MaxWorkBits is the length of a chain's work: 2¹²⁸ hashes are ten
@@ -33,7 +33,7 @@ const (
 	// MaxMoney is the number of satoshis that can ever exist (Bitcoin Core's
 	// MAX_MONEY), in sat.
 	MaxMoney = 21_000_000 * 100_000_000
-	// ExtranonceSize is the extranonce in the coinbase: 4 bytes chosen by the
+	// ExtranonceSize is the extranonce at the end of the coinbase: 4 bytes chosen by the
 	// node for each connection, then 8 rolled by the miner.
 	ExtranonceSize = 12
 )
@@ -66,6 +66,7 @@ type Share struct {
 	Header     wire.BlockHeader // the Bitcoin header
 	Data       Data
 	Extranonce [ExtranonceSize]byte
+	Link       Link             // stands for the coinbase before the commitment
 	Branch     []chainhash.Hash // from the coinbase up to the merkle root
 }
 
@@ -75,15 +76,14 @@ func (s *Share) ID() chainhash.Hash { return s.Header.BlockHash() }
 // IsFirst reports whether the share claims to be the first of its chain.
 func (d *Data) IsFirst() bool { return d.Previous == chainhash.Hash{} }
 
-// CheckSanity checks everything that needs no context: the bounds of all
-// fields, and that the header's hash meets the claimed bits. It returns the
-// target. Any error is a RuleError.
-func (s *Share) CheckSanity() (uint256.Uint256, error) {
-	if err := s.Data.check(); err != nil {
+// CheckSanity checks everything that needs no context: the bounds of all fields,
+// that the header's hash meets the claimed bits, and that the header's merkle root is
+// made of all the rest. So there is one body at most for each ShareID, whatever the
+// context, but of no other sharechain. It returns the target. Any error is a
+// RuleError.
+func (s *Share) CheckSanity(chainID *chainhash.Hash) (uint256.Uint256, error) {
+	if err := s.checkBounds(); err != nil {
 		return uint256.Uint256{}, err
-	}
-	if len(s.Branch) > MaxBranch {
-		return uint256.Uint256{}, ruleError(ErrBranch, "merkle branch of %d hashes, at most %d are allowed", len(s.Branch), MaxBranch)
 	}
 	t, err := target.FromCompact(s.Data.Bits)
 	if err != nil {
@@ -93,7 +93,22 @@ func (s *Share) CheckSanity() (uint256.Uint256, error) {
 	if !target.HashMeets(&id, &t) {
 		return t, ruleError(ErrProofOfWork, "share %v does not meet its bits %08x", id, s.Data.Bits)
 	}
+	if root := s.merkleRoot(chainID); root != s.Header.MerkleRoot {
+		return t, ruleError(ErrMerkleRoot, "share %v: its data, link and branch give merkle root %v, its header has %v",
+			id, root, s.Header.MerkleRoot)
+	}
 	return t, nil
+}
+
+// checkBounds verifies the bounds of all fields.
+func (s *Share) checkBounds() error {
+	if err := s.Data.check(); err != nil {
+		return err
+	}
+	if len(s.Branch) > MaxBranch {
+		return ruleError(ErrBranch, "merkle branch of %d hashes, at most %d are allowed", len(s.Branch), MaxBranch)
+	}
+	return s.Link.check()
 }
 
 // check verifies the bounds of the share data.

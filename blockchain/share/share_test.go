@@ -35,6 +35,8 @@ func fullShare() *Share {
 			MergedMining: bytes.Repeat([]byte{5}, MergedMiningSize),
 		},
 		Extranonce: [ExtranonceSize]byte{1, 2, 3},
+		// The longest that leaves as many bytes behind its blocks as can be.
+		Link: NewLink(make([]byte, MaxCoinbasePrefix&^63-1)),
 	}
 	for i := range MaxBranch {
 		s.Branch = append(s.Branch, chainhash.Hash{byte(i + 1)})
@@ -42,8 +44,13 @@ func fullShare() *Share {
 	return s
 }
 
+// shortShare returns a share without anything that may be absent.
+func shortShare() *Share {
+	return &Share{Header: fullShare().Header, Data: Data{Version: Version, Payee: p2wpkh}, Link: NewLink(make([]byte, MinCoinbasePrefix))}
+}
+
 func TestEncodeRoundTrip(t *testing.T) {
-	for _, s := range []*Share{fullShare(), {Header: fullShare().Header, Data: Data{Version: Version, Payee: p2wpkh}}} {
+	for _, s := range []*Share{fullShare(), shortShare()} {
 		b := s.Encode()
 		got, err := Decode(b)
 		if err != nil {
@@ -87,6 +94,9 @@ func TestDecodeRefusesWhatSanityRefuses(t *testing.T) {
 		func(s *Share) { s.Data.CoinbaseValue = -1 },
 		func(s *Share) { s.Branch = append(s.Branch, chainhash.Hash{}) },
 		func(s *Share) { s.Data.Tag = make([]byte, 17) },
+		func(s *Share) { s.Link.Length = MinCoinbasePrefix - 1 },
+		func(s *Share) { s.Link.Length += 64 },
+		func(s *Share) { s.Link.Rest = s.Link.Rest[1:] },
 	} {
 		s := fullShare()
 		spoil(s)
@@ -134,6 +144,7 @@ func TestEncodingVector(t *testing.T) {
 			CoinbaseValue: 625_000_000, Class: Class36, Tag: []byte("hi"),
 		},
 		Extranonce: [ExtranonceSize]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+		Link:       Link{State: [32]byte{0xab, 31: 0xcd}, Length: 0x0143, Rest: []byte{7, 8, 9}},
 		Branch:     []chainhash.Hash{{0xee}},
 	}
 	zeros := strings.Repeat("00", 31)
@@ -143,7 +154,9 @@ func TestEncodingVector(t *testing.T) {
 		"00000065", "09000000", "0c0b0a" + strings.Repeat("00", 13), // anchor, count, work
 		"16" + hex.EncodeToString(p2wpkh), "00350c00", "40be402500000000", "01", // payee … class
 		"026869", "00", "00", // tag, no witness commitment, no merged mining
-		"000102030405060708090a0b", "01", "ee" + zeros, // extranonce, branch
+		"000102030405060708090a0b",                                   // extranonce
+		"ab" + strings.Repeat("00", 30) + "cd", "43010000", "070809", // link
+		"01", "ee" + zeros, // branch
 	}, "")
 	if got := hex.EncodeToString(s.Encode()); got != want {
 		t.Errorf("encoding\n%s, want\n%s", got, want)
@@ -152,7 +165,9 @@ func TestEncodingVector(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(fullShare().Encode())
-	f.Add((&Share{Data: Data{Version: Version, Payee: p2wpkh}}).Encode())
+	f.Add(shortShare().Encode())
+	f.Add((&Share{Data: Data{Version: Version, Payee: p2wpkh}}).Encode()) // without a link
+	f.Add(append(shortShare().Encode(), 0))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Decode(b)
@@ -165,7 +180,7 @@ func FuzzDecode(f *testing.F) {
 		if !bytes.Equal(s.Encode(), b) {
 			t.Fatal("two encodings of one share")
 		}
-		s.CheckSanity() //nolint:errcheck // must not panic, whatever it says
+		s.CheckSanity(&chainhash.Hash{}) //nolint:errcheck // must not panic, whatever it says
 		s.Coinbase(&chainhash.Hash{}, 1, nil)
 	})
 }
@@ -178,6 +193,7 @@ func TestDecodeProperty(t *testing.T) {
 		s.Data.Payee = rapid.SampledFrom([][]byte{p2pkh, p2sh, p2wpkh, p2wsh, p2tr}).Draw(t, "payee")
 		s.Data.Height = rapid.Uint32().Draw(t, "height")
 		s.Data.Tag = rapid.SliceOfN(rapid.Byte(), 0, MaxTagMerged).Draw(t, "tag")
+		s.Link = NewLink(make([]byte, rapid.IntRange(MinCoinbasePrefix, MaxCoinbasePrefix).Draw(t, "prefix")))
 		if rapid.Bool().Draw(t, "no merged mining") {
 			s.Data.MergedMining = nil
 		}

@@ -124,3 +124,10 @@ func TestDifficulty(t *testing.T) {
 		t.Errorf("infinite difficulty gave %v", hardest)
 	}
 }
+
+// TestDifficultyOfNothing: no bits give a target of 0, but a display may ask.
+func TestDifficultyOfNothing(t *testing.T) {
+	if d := Difficulty(new(uint256.Uint256)); !math.IsInf(d, 1) {
+		t.Errorf("difficulty %v", d)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/decred/dcrd/math/uint256"
 
+	"github.com/p2poold/p2poold/database"
 	"github.com/p2poold/p2poold/internal/chainman"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 )
@@ -52,4 +53,17 @@ func unknownBlock(err error) error {
 		return fmt.Errorf("%w: %w", chainman.ErrUnknownBlock, err)
 	}
 	return err
+}
+
+// stores is the place of the database as internal/chainman wants it.
+type stores struct{ *database.Pair }
+
+func (s stores) Candidate() (chainman.Store, error) { return s.Pair.Candidate() }
+
+func (s stores) Adopt(old, candidate chainman.Store) (chainman.Store, error) {
+	return s.Pair.Adopt(old.(*database.Store), candidate.(*database.Store))
+}
+
+func (s stores) Discard(candidate chainman.Store) error {
+	return s.Pair.Discard(candidate.(*database.Store))
 }

@@ -43,7 +43,7 @@ func runNode(ctx context.Context, cfg *config, logs *logBackend) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(n.run(ctx), n.store.Close())
+	return errors.Join(n.run(ctx), n.chain.Close())
 }
 
 // newNode opens the database, makes the parts, none of which does anything yet,
@@ -91,6 +91,7 @@ func (n *node) buildBitcoin() (err error) {
 func (n *node) buildChain() error {
 	n.chain = chainman.New(chainman.Config{
 		Params: n.cfg.params, Store: n.store, Bitcoin: bitcoinHeaders{n.bitcoin},
+		Stores: stores{database.NewPair(n.cfg.databaseDir(), n.cfg.params.ChainID)},
 		Hooks: chainman.Hooks{
 			Tip:      func() { n.generator.ChainChanged() },
 			Accepted: func(id shareID) { n.peers.Announce(id) },

@@ -290,7 +290,7 @@ func startNode(t *testing.T, dir string, fake *bitcoindtest.Fake, args ...string
 				return err
 			}
 			nodes <- n
-			return errors.Join(n.run(ctx), n.store.Close())
+			return errors.Join(n.run(ctx), n.chain.Close())
 		})
 		if err != nil {
 			fmt.Fprintln(stderr, err)

@@ -70,6 +70,7 @@ func (s *memStore) Load(restore func(*share.Share, bool) error) error {
 
 func (s *memStore) Tip() chainhash.Hash { return s.tip }
 func (s *memStore) Base() uint32        { return s.base }
+func (s *memStore) Close() error        { return nil }
 
 func (s *memStore) stored() []chainhash.Hash {
 	s.mu.Lock()
@@ -146,7 +147,8 @@ type fixture struct {
 	*Manager
 	cfg     Config
 	bitcoin *fakeBitcoin
-	mem     *memStore // unless the test brings its own store
+	mem     *memStore     // unless the test brings its own store
+	ahead   time.Duration // by which the clock was moved
 }
 
 // newFixture returns a Manager on a regtest chain as in package blockchain's
@@ -166,7 +168,7 @@ func newFixture(t *testing.T, change ...func(*Config)) *fixture {
 	start, base := time.Now(), f.Bitcoin("genesis").Header.Timestamp.Add(24*time.Hour)
 	f.cfg = Config{
 		Params: params, Store: f.mem, Bitcoin: f.bitcoin,
-		Now: func() time.Time { return base.Add(time.Since(start)) },
+		Now: func() time.Time { return base.Add(f.ahead + time.Since(start)) },
 	}
 	for _, c := range change {
 		c(&f.cfg)
@@ -258,10 +260,12 @@ func (f *fixture) tangle() []string {
 	return names
 }
 
+func storePath(dir string) string { return filepath.Join(dir, "shares") }
+
 // openStore opens a real database.
 func openStore(t testing.TB, dir string, params *chainparams.Params) *database.Store {
 	t.Helper()
-	s, err := database.Open(filepath.Join(dir, "shares"), params.ChainID)
+	s, err := database.Open(storePath(dir), params.ChainID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,8 @@ type Store interface {
 	// Tip and Base return what Append was last given.
 	Tip() chainhash.Hash
 	Base() uint32
+	// Close ends its use.
+	Close() error
 }
 
 // Bitcoin is what the chain needs of the Bitcoin node.
@@ -64,6 +66,7 @@ type Config struct {
 	Params  *chainparams.Params
 	Store   Store
 	Bitcoin Bitcoin
+	Stores  Stores // nil: the node keeps to its chain, whatever it is offered
 	Hooks   Hooks
 	Log     slog.Logger      // nil for none
 	Now     func() time.Time // nil for time.Now
@@ -74,10 +77,13 @@ type Config struct {
 type Manager struct {
 	cfg Config
 
-	acceptMu sync.Mutex
-	mu       sync.RWMutex
-	chain    *blockchain.Chain
-	tip      atomic.Pointer[blockchain.Tip]
+	acceptMu  sync.Mutex
+	mu        sync.RWMutex
+	chain     *blockchain.Chain
+	store     Store
+	candidate *candidate // nil mostly
+	discarded []Store    // of candidates that were given up, to be deleted
+	tip       atomic.Pointer[blockchain.Tip]
 
 	oldestBitcoin uint32    // height of the first header that Load read
 	deepReorgLog  time.Time // of the last warning, under acceptMu
@@ -96,7 +102,7 @@ func New(cfg Config) *Manager {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	m := &Manager{cfg: cfg, chain: blockchain.New(cfg.Params), failure: make(chan error, 1)}
+	m := &Manager{cfg: cfg, chain: blockchain.New(cfg.Params), store: cfg.Store, failure: make(chan error, 1)}
 	m.events.init()
 	m.blocks.init()
 	m.tip.Store(m.chain.Tip())
@@ -136,7 +142,7 @@ func (m *Manager) Load(ctx context.Context, bitcoinTip chainhash.Hash) error {
 
 // restore reads the stored shares.
 func (m *Manager) restore() error {
-	store := m.cfg.Store
+	store := m.store
 	err := store.Load(func(s *share.Share, root bool) error {
 		// What the base's own shares stand on was pruned.
 		return m.chain.Restore(s, root || s.Data.Height == store.Base())
@@ -181,22 +187,14 @@ func (m *Manager) AcceptAll(list []*share.Share, root chainhash.Hash) []error {
 	return verdicts
 }
 
-// accept judges one share. It takes the lock anew for each, so that readers do not
-// wait for a whole batch.
-func (m *Manager) accept(s *share.Share, root chainhash.Hash, now time.Time) (blockchain.Update, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if root != (chainhash.Hash{}) && s.ID() == root {
-		return m.chain.AcceptRoot(s, now)
-	}
-	return m.chain.Accept(s, now)
-}
-
 // retry judges held shares again.
 func (m *Manager) retry() error {
 	return m.change(func(now time.Time) blockchain.Update {
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		if c := m.candidate; c != nil {
+			c.fresh = append(c.fresh, c.chain.Retry(now).Accepted...)
+		}
 		return m.chain.Retry(now)
 	})
 }
@@ -219,11 +217,19 @@ func (m *Manager) change(f func(now time.Time) blockchain.Update) error {
 		var base uint32
 		tip, base = m.chain.Tip(), m.chain.Base() // a new side share changes the uncles to be had
 		m.mu.Unlock()
-		if err := m.cfg.Store.Append(u.Accepted, tip.ID, base); err != nil {
+		if err := m.store.Append(u.Accepted, tip.ID, base); err != nil {
 			return m.fail(err)
 		}
 	}
+	adopted, err := m.settleCandidate(m.cfg.Now())
+	if err != nil {
+		return m.fail(err)
+	}
 	m.publish(u, tip)
+	if adopted {
+		m.tip.Store(m.chain.Tip())
+		m.events.tipChanged()
+	}
 	return nil
 }
 

@@ -108,10 +108,9 @@ func (m *bulkMiner) build(tip *blockchain.Tip, uncles bool) *share.Share {
 	if err != nil {
 		m.Fatal(err)
 	}
-	coinbase := s.Coinbase(&m.params.ChainID, result.Finder, result.Payouts)
-	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
+	s.SetCoinbase(&m.params.ChainID, result.Finder, result.Payouts)
 	for {
-		if _, err := s.CheckSanity(); err == nil {
+		if _, err := s.CheckSanity(&m.params.ChainID); err == nil {
 			return s
 		}
 		s.Header.Nonce++

@@ -14,18 +14,27 @@ import (
 func (m *Manager) Share(id chainhash.Hash) ([]byte, error) {
 	m.mu.RLock()
 	height, ok := m.chain.HeightOf(id)
+	store := m.store
 	m.mu.RUnlock()
 	if !ok {
 		return nil, fmt.Errorf("share %v is unknown, or was pruned", id)
 	}
-	return m.cfg.Store.Share(height, id)
+	return store.Share(height, id)
 }
 
-// Have reports whether a share is accepted.
+// Have reports whether a share is accepted, by our chain or by one that is being
+// fetched.
 func (m *Manager) Have(id chainhash.Hash) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.chain.Have(id)
+	return m.chain.Have(id) || m.candidate != nil && m.candidate.chain.Have(id)
+}
+
+// Joining reports whether the chain still lacks what lies below its lowest share.
+func (m *Manager) Joining() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.chain.Joining()
 }
 
 // Locator returns IDs by which a peer finds the fork with its own chain.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/hex"
+	"math"
 	"math/big"
 	"slices"
 	"testing"
@@ -35,11 +36,17 @@ func loadShare(t *testing.T, n *harness.Node, id string) *share.Share {
 // loadChain fetches a share and all its ancestors, newest first.
 func loadChain(t *testing.T, n *harness.Node, id string) []*share.Share {
 	t.Helper()
+	return loadAncestors(t, n, id, math.MaxInt)
+}
+
+// loadAncestors is loadChain for no more than so many shares.
+func loadAncestors(t *testing.T, n *harness.Node, id string, most int) []*share.Share {
+	t.Helper()
 	var chain []*share.Share
 	for {
 		s := loadShare(t, n, id)
 		chain = append(chain, s)
-		if s.Data.IsFirst() {
+		if s.Data.IsFirst() || len(chain) == most {
 			return chain
 		}
 		id = s.Data.Previous.String()
@@ -133,7 +140,7 @@ func payoutsOf(scores map[string]*big.Int, value int64) (outputs []output, finde
 func verifyBlock(t *testing.T, p *harness.Pool, hash string) bool {
 	t.Helper()
 	n := p.Nodes[0]
-	chain := loadChain(t, n, hash)
+	chain := loadAncestors(t, n, hash, 1+window)
 	found := chain[0]
 	scores := scoresOf(t, n, chain[1:])
 	if len(scores) < len(p.Payees) {

@@ -35,8 +35,13 @@ func DescribeShare(s *share.Share, params *chainparams.Params) *Share {
 		Data:       describeData(&s.Data, params.Bitcoin),
 		Commitment: hex.EncodeToString(commitment[:]),
 		Extranonce: hex.EncodeToString(s.Extranonce[:]),
-		Branch:     hashStrings(s.Branch),
-		Hex:        hex.EncodeToString(encoded),
+		Link: ShareLink{
+			State:  hex.EncodeToString(s.Link.State[:]),
+			Length: s.Link.Length,
+			Rest:   hex.EncodeToString(s.Link.Rest),
+		},
+		Branch: hashStrings(s.Branch),
+		Hex:    hex.EncodeToString(encoded),
 	}
 }
 

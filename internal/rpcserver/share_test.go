@@ -31,6 +31,7 @@ func testShare(t *testing.T) (*share.Share, *chainparams.Params) {
 			CoinbaseValue: 625_000_000, Class: share.Class144, Tag: []byte("tag\x1b"),
 			Uncles: []chainhash.Hash{{1}},
 		},
+		Link:   share.NewLink(make([]byte, 64+3)),
 		Branch: []chainhash.Hash{{2}},
 	}, params
 }
@@ -45,6 +46,9 @@ func TestDescribeShare(t *testing.T) {
 	if d.Address != "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4" || d.Class != 144 || d.Bits != "1d00ffff" || d.ShareDifficulty != 1 ||
 		d.Height != 42 || d.Tag != "7461671b" || len(d.Uncles) != 1 || d.CoinbaseValue != 625_000_000 {
 		t.Errorf("data %+v", d)
+	}
+	if got.Link.Length != 67 || got.Link.Rest != "000000" || len(got.Link.State) != 64 {
+		t.Errorf("link %+v", got.Link)
 	}
 	raw, err := hex.DecodeString(got.Hex)
 	if err != nil {

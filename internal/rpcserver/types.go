@@ -113,11 +113,19 @@ type Share struct {
 	Header ShareHeader `json:"header"`
 	Data   ShareData   `json:"data"`
 
-	Commitment string   `json:"commitment"` // tagged hash that the coinbase carries
-	Extranonce string   `json:"extranonce"` // 12 bytes, hex
-	Branch     []string `json:"branch"`     // merkle branch of the coinbase, from the leaf up
+	Commitment string    `json:"commitment"` // tagged hash that the coinbase carries
+	Extranonce string    `json:"extranonce"` // 12 bytes, hex
+	Link       ShareLink `json:"link"`       // stands for the coinbase before the commitment
+	Branch     []string  `json:"branch"`     // merkle branch of the coinbase, from the leaf up
 
 	Hex string `json:"hex,omitempty"` // canonical encoding, verbosity 2 only
+}
+
+// ShareLink is SHA-256 stopped before the commitment in a share's coinbase.
+type ShareLink struct {
+	State  string `json:"state"`  // after the whole blocks, 64 hex digits
+	Length uint32 `json:"length"` // of the coinbase before the commitment, bytes
+	Rest   string `json:"rest"`   // its last length mod 64 bytes, hex
 }
 
 // ShareHeader is the Bitcoin header of a share.

@@ -15,6 +15,10 @@ type Chain interface {
 	// tip states it, so that nodes that have more or less of it can compare.
 	Tip() (id chainhash.Hash, height uint32, work uint256.Uint256)
 
+	// Joining reports whether the chain still lacks what lies below its lowest share.
+	// Then its locator is empty, and every peer is worth being asked.
+	Joining() bool
+
 	// Have reports whether the share is known as valid. A share held as an orphan
 	// doesn't count, on purpose: its id says nothing of its body until that was
 	// judged, so what is held may be a forgery and the share must still be asked

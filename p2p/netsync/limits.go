@@ -42,7 +42,7 @@ const (
 	// 125 slots of the server.
 	MaxPeers = 256
 	// MaxBatch is the number of ids in one getshares of ours: with shares at
-	// their longest an answer of some 117 kB, 30 s at 4 kB/s.
+	// their longest an answer of some 130 kB, 33 s at 4 kB/s.
 	MaxBatch = 128
 	// MaxSyncRequests is the number of batches under way in a session: one is
 	// verified while the others travel. At a round trip of 100 ms four bring 3,900

@@ -87,6 +87,9 @@ func (m *Manager) startSession() {
 // promises more than we have.
 func (m *Manager) bestSource(other *peerState) *peerState {
 	_, _, work := m.chain.Tip()
+	if m.chain.Joining() {
+		work = uint256.Uint256{} // who has no more on top may have more below
+	}
 	var best *peerState
 	for _, p := range m.order {
 		if p != other && !p.gone && p.promises(m.now, &work) && (best == nil || p.betterSource(best)) {

@@ -20,6 +20,9 @@ func (c *Chain) Tip() (id chainhash.Hash, height uint32, work uint256.Uint256) {
 	return tip.id, tip.share.Data.Height, work
 }
 
+// Joining is false: the chain needs no window.
+func (c *Chain) Joining() bool { return false }
+
 // Have implements netsync.Chain.
 func (c *Chain) Have(id chainhash.Hash) bool {
 	c.mu.Lock()

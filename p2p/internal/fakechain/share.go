@@ -20,7 +20,9 @@ const (
 	// branchLength is that of a block with some 4,000 transactions: shares are as
 	// long as real ones.
 	branchLength = 12
-	headerSize   = 80
+	// payouts is the number of outputs of a coinbase that nobody looks into.
+	payouts    = 12
+	headerSize = 80
 )
 
 // New makes a share on top of parent, the zero hash for a first share. Shares of
@@ -45,6 +47,7 @@ func NewStating(work uint64, parent chainhash.Hash, height uint32, salt uint32, 
 		},
 		Branch: make([]chainhash.Hash, branchLength),
 	}
+	s.Link = share.NewLink(s.Data.AppendCoinbasePrefix(nil, 0, make([]share.Payout, payouts)))
 	s.Data.Work.SetUint64(work) // each share and uncle counts one
 	binary.LittleEndian.PutUint32(s.Extranonce[:], salt)
 	s.Header.MerkleRoot = bind(s.Encode())
