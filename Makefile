@@ -9,7 +9,7 @@ HASHRATE ?= 2M
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race bench fuzz lint demo clean
+.PHONY: help build test race bench fuzz soak lint demo clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
 		done; \
 	done
+
+soak: ## kill -9 at 1,000 random moments and 1,000 flipped bits, on the real program
+	P2POOL_KILLS=1000 P2POOL_FLIPS=1000 $(GO) test -count=1 -v -timeout 60m -run 'TestKillAtRandom|TestDamagedDatabase' ./internal/harness
 
 lint: ## check formatting, vet and staticcheck
 	@set -e; unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') </dev/null); \

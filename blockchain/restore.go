@@ -13,8 +13,9 @@ import (
 )
 
 // Restore adds a stored share without judging it again: it was valid when it was
-// stored. Form, proof of work, links, bits and sums are checked nevertheless, so
-// that a damaged store is noticed. Shares come in ascending order of height, and
+// stored, and the store vouches for its body being that of its ID. Form, proof of
+// work, links, bits and sums are checked nevertheless, so that a damaged store is
+// noticed. Shares come in ascending order of height, and
 // root says that the share was stored without its parent, whether it came so or
 // the parent was pruned. The error is a ContextError of kind ErrCorrupt.
 //
@@ -30,6 +31,9 @@ func (c *Chain) RestoreChecked(s *share.Share, root bool) (whole bool, err error
 	n, err := c.restorable(s, root)
 	if err != nil {
 		return false, err
+	}
+	if _, err := s.CheckSanity(&c.params.ChainID); err != nil {
+		return false, corrupt(n, "is damaged", err)
 	}
 	c.trusting = true
 	assumed, err := c.assumed(n, nil)
@@ -55,7 +59,7 @@ func (c *Chain) restore(s *share.Share, root bool) error {
 // restorable makes the node of a stored share.
 func (c *Chain) restorable(s *share.Share, root bool) (*node, error) {
 	n := newNode(s)
-	t, err := s.CheckSanity(&c.params.ChainID)
+	t, err := s.CheckWork()
 	if err != nil {
 		return nil, corrupt(n, "is damaged", err)
 	}

@@ -82,6 +82,20 @@ func (d *Data) IsFirst() bool { return d.Previous == chainhash.Hash{} }
 // context, but of no other sharechain. It returns the target. Any error is a
 // RuleError.
 func (s *Share) CheckSanity(chainID *chainhash.Hash) (uint256.Uint256, error) {
+	t, err := s.CheckWork()
+	if err != nil {
+		return t, err
+	}
+	if root := s.merkleRoot(chainID); root != s.Header.MerkleRoot {
+		return t, ruleError(ErrMerkleRoot, "share %v: its data, link and branch give merkle root %v, its header has %v",
+			s.ID(), root, s.Header.MerkleRoot)
+	}
+	return t, nil
+}
+
+// CheckWork is CheckSanity for a share whose merkle root was made of all the rest
+// just now, as a store does: it is not looked at again.
+func (s *Share) CheckWork() (uint256.Uint256, error) {
 	if err := s.checkBounds(); err != nil {
 		return uint256.Uint256{}, err
 	}
@@ -92,10 +106,6 @@ func (s *Share) CheckSanity(chainID *chainhash.Hash) (uint256.Uint256, error) {
 	id := s.ID()
 	if !target.HashMeets(&id, &t) {
 		return t, ruleError(ErrProofOfWork, "share %v does not meet its bits %08x", id, s.Data.Bits)
-	}
-	if root := s.merkleRoot(chainID); root != s.Header.MerkleRoot {
-		return t, ruleError(ErrMerkleRoot, "share %v: its data, link and branch give merkle root %v, its header has %v",
-			id, root, s.Header.MerkleRoot)
 	}
 	return t, nil
 }

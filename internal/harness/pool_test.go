@@ -195,53 +195,6 @@ func TestLateNodeSyncs(t *testing.T) {
 	}
 }
 
-// TestKillNine ends a mining node by force, several times: whatever a miner or
-// the RPC was told of is there after the restart, without any peer's help.
-func TestKillNine(t *testing.T) {
-	p := startPool(t, 1)
-	n := p.Nodes[0]
-	if err := p.StartMiners(programs(t), "1M"); err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string]bool{}
-	for round := range 5 {
-		want := call[info](t, n, "getinfo").Height + 15
-		var tip info
-		wait(t, "15 more shares", func() bool {
-			tip = call[info](t, n, "getinfo")
-			if tip.Tip != "" {
-				seen[tip.Tip] = true
-			}
-			return tip.Height >= want
-		})
-		n.Kill()
-		if err := n.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		after := call[info](t, n, "getinfo")
-		if after.Height < tip.Height {
-			t.Fatalf("round %d: height %d after the restart, %d before", round, after.Height, tip.Height)
-		}
-		for id := range seen {
-			share := call[struct {
-				Status string `json:"status"`
-			}](t, n, "getshare", id)
-			if share.Status == "" {
-				t.Fatalf("round %d: share %s is gone", round, id)
-			}
-		}
-		log, err := os.ReadFile(n.LogFile())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(log), "corrupted") {
-			t.Fatalf("round %d: the log speaks of corruption", round)
-		}
-	}
-	stopMiners(t, p)
-	t.Logf("%d tips seen before 5 kills, all there after", len(seen))
-}
-
 // TestBitcoinNodeGoesAndReturns: miners stay connected, the node says what is
 // wrong, and recovers by itself.
 func TestBitcoinNodeGoesAndReturns(t *testing.T) {
