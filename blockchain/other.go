@@ -3,6 +3,7 @@ package blockchain
 import (
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -20,6 +21,15 @@ func (c *Chain) Beside() *Chain {
 // Joining reports whether the payout window behind the tip still lacks what lies
 // below the chain's root.
 func (c *Chain) Joining() bool { return c.trusting }
+
+// BelowRoot returns the share that the lowest one of the main chain stands on, if
+// that is not the first.
+func (c *Chain) BelowRoot() (id chainhash.Hash, ok bool) {
+	if len(c.main) == 0 || c.main[0].isFirst() {
+		return id, false
+	}
+	return c.main[0].previous, true
+}
 
 // known returns the work of the main chain as far as it is kept. What lies below is
 // a claim.

@@ -30,6 +30,8 @@ type candidate struct {
 	store Store
 	until time.Time
 	fresh []blockchain.Accepted // to be stored
+
+	grafted bool // it has what our own chain has
 }
 
 const (
@@ -139,6 +141,7 @@ func (m *Manager) settleCandidate(now time.Time) (adopted bool, err error) {
 	if len(c.fresh) == 0 {
 		return false, nil
 	}
+	m.graft(c, now)
 	if err := c.store.Append(c.fresh, c.chain.Tip().ID, c.chain.Base()); err != nil {
 		return false, err
 	}
@@ -157,6 +160,29 @@ func (m *Manager) settleCandidate(now time.Time) (adopted bool, err error) {
 	defer m.mu.Unlock()
 	m.chain, m.store, m.candidate = c.chain, store, nil
 	return true, nil
+}
+
+// graft gives the candidate what our own chain has, once it has reached our root
+// from below: what is here is not fetched again.
+func (m *Manager) graft(c *candidate, now time.Time) {
+	below, ok := m.chain.BelowRoot()
+	if !ok || c.grafted || !c.chain.Have(below) {
+		return
+	}
+	c.grafted = true
+	err := m.store.Load(func(s *share.Share, _ bool) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		u, err := c.chain.Accept(s, now)
+		c.fresh = append(c.fresh, u.Accepted...)
+		if _, invalid := errors.AsType[blockchain.RuleError](err); invalid {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		m.cfg.Log.Warnf("Our own chain does not stand on what lies below it: %v", err)
+	}
 }
 
 // Close closes the store and gives up a candidate. It comes after Run has returned.

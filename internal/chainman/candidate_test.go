@@ -180,3 +180,28 @@ func TestInvalidCandidate(t *testing.T) {
 	}
 	f.tipIs("w69")
 }
+
+// TestLostBeginning: the lowest shares were lost, as a rebuilt database may have, and
+// a peer gives just those.
+func TestLostBeginning(t *testing.T) {
+	f := newPairFixture(t)
+	f.Next("g", "")
+	names := append([]string{"g"}, f.Line("m", "g", 15, 5)...)
+	var list []*share.Share
+	for _, name := range names {
+		list = append(list, f.Generator.Share(name).Share)
+	}
+	if err := f.give(list[2:]); err != nil {
+		t.Fatal(err)
+	}
+	if !f.Joining() {
+		t.Fatal("the window is whole")
+	}
+	if err := f.give(list[:2]); err != nil {
+		t.Fatal(err)
+	}
+	f.tipIs("m14")
+	if _, err := f.Manager.Payouts(f.Tip().ID, f.Params.Bitcoin.PowLimitBits, 1, 0); err != nil || f.Joining() {
+		t.Errorf("the window is still unknown: %v", err)
+	}
+}
