@@ -25,10 +25,9 @@ type Chain struct {
 	main     []*node // the main chain as far as it is kept, lowest first
 	base     uint32  // what is lower was pruned, on all branches
 	lowest   uint32  // no node of the index is lower
-	// wholeFrom is the height of the first share above a root that was judged in
-	// full; trusting says that what is not can still be taken on trust.
-	wholeFrom uint32
-	trusting  bool
+	// trusting says that shares whose payout window reaches below the root are taken
+	// on trust.
+	trusting bool
 
 	undecided undecidedPool
 	window    window
@@ -142,9 +141,9 @@ func (c *Chain) try(s *share.Share, root bool, now, until time.Time, u *Update) 
 		return err
 	}
 	c.insert(n)
-	c.trust(n)
 	u.Accepted = append(u.Accepted, Accepted{Share: s, ID: n.id, Block: n.block, Root: n.parent == nil && !n.isFirst()})
 	c.chooseTip(n, u)
+	c.trust()
 	return nil
 }
 

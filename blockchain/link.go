@@ -76,8 +76,8 @@ func (c *Chain) nearRoot(n *node) bool {
 // for joining only: later such a share is a fork too deep to be judged.
 //
 // tied is the verdict on the share's tie to Bitcoin. Where work cuts the window its
-// length follows from the header's bits, which only that verdict vouches for.
-func (c *Chain) assumed(n *node, tied error) (bool, error) {
+// length follows from the header's bits; vouched says that they were checked.
+func (c *Chain) assumed(n *node, tied error, vouched bool) (bool, error) {
 	if n.parent == nil {
 		return !n.isFirst(), nil
 	}
@@ -87,27 +87,39 @@ func (c *Chain) assumed(n *node, tied error) (bool, error) {
 	if _, invalid := errors.AsType[RuleError](tied); invalid {
 		return false, tied
 	}
-	if tied == nil {
+	if tied == nil && vouched {
 		if _, whole := c.windowBehind(n.parent, n.headerBits); whole {
 			return false, nil
 		}
 	}
-	if !c.trusting {
+	switch {
+	case c.trusting:
+		return true, nil
+	case tied != nil:
+		return false, tied // it may look otherwise when that is known
+	default:
 		return false, contextError(ErrWindow, "share %v at height %d forks so deep that its payout window is not known", n.id, n.height)
 	}
-	return true, nil
 }
 
-// trust notes whether an accepted share was taken on trust. Once some in a row were
-// judged in full, so that no uncle among those to come can be of the others, trust
-// ends.
-func (c *Chain) trust(n *node) {
-	switch {
-	case n.assumed:
+// trust notes whether the new tip was taken on trust. Once it and as many below it
+// were judged in full that no uncle among those to come can be of the others, trust
+// ends. What is beside the main chain proves nothing.
+func (c *Chain) trust() {
+	if c.tip.assumed {
 		c.trusting = true
-	case c.trusting && c.wholeFrom == 0:
-		c.wholeFrom = n.height
-	case c.trusting && n.height >= c.wholeFrom+2*c.params.MaxUncleDepth:
-		c.trusting = false
 	}
+	if !c.trusting {
+		return
+	}
+	judged := uint32(0)
+	for a := range c.tip.ancestors() {
+		if a.assumed {
+			return
+		}
+		if judged++; judged > 2*c.params.MaxUncleDepth {
+			break
+		}
+	}
+	c.trusting = judged <= 2*c.params.MaxUncleDepth
 }

@@ -70,7 +70,33 @@ func (c *Chain) YieldsTo(other *Chain, now time.Time) bool {
 	case c.outlived(now) && !other.outlived(now), c.trusting && theirs.Gt(&ours):
 		return true
 	}
-	return theirs.GtEq(ours.MulUint64(deepReorgWork))
+	// A minority could save up twice the work over a year; but not on Bitcoin blocks
+	// of the time that ours is of.
+	if ours.MulUint64(deepReorgWork); other.outlived(now) || theirs.Lt(&ours) {
+		return false
+	}
+	recent := other.knownSince(c.bitcoinOf(c.main[0]))
+	return recent.GtEq(&ours)
+}
+
+// knownSince returns the work of those main-chain shares that build on the Bitcoin
+// block or on others of its height and above. nil stands for an unknown block, that
+// all others count as younger than.
+func (c *Chain) knownSince(x *bitcoinBlock) uint256.Uint256 {
+	if x == nil {
+		return c.known()
+	}
+	var sum uint256.Uint256
+	for _, n := range c.main {
+		if own := c.bitcoinOf(n); own == nil || own.height < x.height {
+			continue
+		}
+		sum.Add(n.work())
+		for _, u := range n.uncles {
+			sum.Add(u.work())
+		}
+	}
+	return sum
 }
 
 // minOutlived keeps a pool with a short retention, as on test networks, from giving

@@ -36,7 +36,7 @@ func (c *Chain) RestoreChecked(s *share.Share, root bool) (whole bool, err error
 		return false, corrupt(n, "is damaged", err)
 	}
 	c.trusting = true
-	assumed, err := c.assumed(n, nil)
+	assumed, err := c.assumed(n, nil, true)
 	if err == nil && !assumed {
 		err = c.checkPayouts(n, s)
 	}

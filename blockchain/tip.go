@@ -57,7 +57,7 @@ func (c *Chain) Tip() *Tip {
 	median, _ := n.medianTime(c.params.MedianTimeShares)
 	t.MinTime = median + 1
 	t.Bitcoin = n.prevBlock
-	if newest, err := c.newestBitcoin(n); err == nil {
+	if newest, err := c.newestBitcoin(n); err == nil && newest != nil {
 		t.BitcoinHeight = uint32(newest.height)
 	}
 	t.NextAnchor = n.anchor

@@ -41,7 +41,7 @@ func (c *Chain) validate(s *share.Share, root bool, now time.Time) (*node, error
 		return nil, err
 	}
 	tied := c.checkBitcoin(n, s, now)
-	if n.assumed, err = c.assumed(n, tied); err != nil {
+	if n.assumed, err = c.assumed(n, tied, n.bitcoin != nil); err != nil {
 		return nil, err
 	}
 	n.block = tied == nil && n.bitcoin != nil && c.isBlock(n, shareTarget)

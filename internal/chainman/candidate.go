@@ -28,6 +28,7 @@ type Stores interface {
 type candidate struct {
 	chain *blockchain.Chain
 	store Store
+	below chainhash.Hash // what its root stands on
 	until time.Time
 	fresh []blockchain.Accepted // to be stored
 
@@ -40,8 +41,6 @@ const (
 	// maxCandidate bounds a candidate, as a multiple of the retention: an honest chain
 	// has an uncle in ten shares or so, a forger's any number of easy siblings.
 	maxCandidate = 2
-	// candidatePatience is after how long without one it makes room for another.
-	candidatePatience = time.Minute
 )
 
 // accept judges one share. It takes the lock anew for each, so that readers do not
@@ -57,27 +56,59 @@ func (m *Manager) accept(s *share.Share, root chainhash.Hash, now time.Time) (bl
 		accept = m.chain.AcceptRoot
 	}
 	u, err := accept(s, now)
+	if err == nil {
+		m.meet(s.ID(), now, &u)
+	}
 	if c := m.candidate; c != nil && c.chain.Have(s.Data.Previous) {
 		_ = m.offer(c, s, now) // both may have it; the verdict is our chain's
 	} else if s.ID() == root && isElsewhere(err) && m.cfg.Stores != nil && m.chain.WorthComparing(s, now) {
-		if c := m.openCandidate(now); c != nil {
-			err = m.offer(c, s, now)
-		}
+		err = m.openCandidate(s, now)
 	}
 	return u, err
 }
 
+// meet ends the candidate if our own chain has come to what its root stands on: then
+// they are one chain, and ours takes what the candidate has.
+func (m *Manager) meet(id chainhash.Hash, now time.Time, u *blockchain.Update) {
+	c := m.candidate
+	if c == nil || c.below != id {
+		return
+	}
+	take := func(s *share.Share, _ bool) error {
+		more, _ := m.chain.Accept(s, now)
+		u.Add(more)
+		return nil
+	}
+	if err := c.store.Load(take); err != nil {
+		m.cfg.Log.Debugf("Reading a part of our chain that was fetched beside: %v", err)
+	}
+	for _, a := range c.fresh {
+		_ = take(a.Share, false)
+	}
+	m.giveUp()
+}
+
+// giveUp ends the candidate; its store is deleted later.
+func (m *Manager) giveUp() {
+	m.candidate, m.discarded = nil, append(m.discarded, m.candidate.store)
+}
+
 // offer gives a share to the candidate.
 func (m *Manager) offer(c *candidate, s *share.Share, now time.Time) error {
-	u, err := c.chain.AcceptRoot(s, now)
+	if !m.chain.WorthComparing(s, now) {
+		m.cfg.Log.Debugf("The other chain that was offered has far easier shares than ours")
+		m.giveUp()
+		return blockchain.ContextError{Kind: blockchain.ErrLowWork, Description: "the share is of a chain that is far easier than ours"}
+	}
+	u, err := c.chain.Accept(s, now)
 	if _, invalid := errors.AsType[blockchain.RuleError](err); invalid {
 		m.cfg.Log.Debugf("The other chain that was offered is invalid: %v", err)
-		m.candidate, m.discarded = nil, append(m.discarded, c.store)
+		m.giveUp()
 		return err
 	}
 	if c.chain.Len() > maxCandidate*int(m.cfg.Params.RetentionShares) {
 		m.cfg.Log.Debugf("The other chain that was offered has too many branches")
-		m.candidate, m.discarded = nil, append(m.discarded, c.store)
+		m.giveUp()
 		return err
 	}
 	if len(u.Accepted) > 0 {
@@ -93,24 +124,27 @@ func isElsewhere(err error) bool {
 	return errors.Is(err, blockchain.ErrMissingParent) || errors.Is(err, blockchain.ErrOtherChain)
 }
 
-// openCandidate begins a candidate. One that there is already has been overtaken:
-// its peer is not asked any more when another offers its root.
-func (m *Manager) openCandidate(now time.Time) *candidate {
-	if c := m.candidate; c != nil {
-		if now.Before(c.until.Add(candidatePatience - candidateFor)) {
-			return nil
-		}
-		m.candidate, m.discarded = nil, append(m.discarded, c.store)
-		m.discard()
-	}
-	store, err := m.cfg.Stores.Candidate()
+// openCandidate begins a candidate with an accepted root, in the place of another if
+// there is one: there is one session at a time, and that other's has ended. It
+// returns the verdict on the root.
+func (m *Manager) openCandidate(root *share.Share, now time.Time) error {
+	c := &candidate{chain: m.chain.Beside(), below: root.Data.Previous, until: now.Add(candidateFor)}
+	u, err := c.chain.AcceptRoot(root, now)
 	if err != nil {
+		return err
+	}
+	if m.candidate != nil {
+		m.giveUp()
+	}
+	m.discard() // before another takes the place on disk
+	if c.store, err = m.cfg.Stores.Candidate(); err != nil {
 		m.cfg.Log.Errorf("Another chain was offered, but cannot be stored: %v", err)
-		return nil
+		return err
 	}
 	m.cfg.Log.Debugf("A peer offers another chain than ours; it is fetched for comparison")
-	m.candidate = &candidate{chain: m.chain.Beside(), store: store, until: now.Add(candidateFor)}
-	return m.candidate
+	c.fresh = u.Accepted
+	m.candidate = c
+	return nil
 }
 
 // discard deletes the stores of candidates that were given up.
@@ -134,22 +168,29 @@ func (m *Manager) settleCandidate(now time.Time) (adopted bool, err error) {
 	}
 	if now.After(c.until) {
 		m.mu.Lock()
-		m.candidate = nil
+		m.giveUp()
 		m.mu.Unlock()
-		return false, m.cfg.Stores.Discard(c.store)
+		m.discard()
+		return false, nil
 	}
 	if len(c.fresh) == 0 {
 		return false, nil
 	}
 	m.graft(c, now)
-	if err := c.store.Append(c.fresh, c.chain.Tip().ID, c.chain.Base()); err != nil {
-		return false, err
+	m.mu.Lock()
+	ours, theirs, base := m.chain.Tip(), c.chain.Tip(), c.chain.Base()
+	m.mu.Unlock()
+	if err := c.store.Append(c.fresh, theirs.ID, base); err != nil {
+		m.cfg.Log.Errorf("Another chain was offered, but cannot be stored: %v", err)
+		m.mu.Lock()
+		m.giveUp()
+		m.mu.Unlock()
+		return false, nil
 	}
 	c.fresh = c.fresh[:0]
 	if !m.chain.YieldsTo(c.chain, now) {
 		return false, nil
 	}
-	ours, theirs := m.chain.Tip(), c.chain.Tip()
 	m.cfg.Log.Warnf("Changing to another chain: its tip is %v at height %d, ours was %v at height %d",
 		theirs.ID, theirs.Height, ours.ID, ours.Height)
 	store, err := m.cfg.Stores.Adopt(m.store, c.store)

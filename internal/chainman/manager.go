@@ -227,7 +227,9 @@ func (m *Manager) change(f func(now time.Time) blockchain.Update) error {
 	}
 	m.publish(u, tip)
 	if adopted {
+		m.mu.Lock()
 		m.tip.Store(m.chain.Tip())
+		m.mu.Unlock()
 		m.events.tipChanged()
 	}
 	return nil

@@ -255,7 +255,7 @@ func (m *Manager) leaveSession(w *want) {
 // lies below themselves.
 func (m *Manager) announceTip() {
 	id, _, work := m.chain.Tip()
-	if work.IsZero() {
+	if work.IsZero() || m.chain.Joining() {
 		return
 	}
 	inv := &message.Inv{IDs: []chainhash.Hash{id}}

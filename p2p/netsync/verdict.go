@@ -82,7 +82,7 @@ func (m *Manager) valid(p *peerState, s *share.Share, id chainhash.Hash, w *want
 			}
 		}
 	}
-	if !old {
+	if !old && !m.chain.Joining() { // what was taken on trust is not vouched for
 		m.relay(id, s.Encode())
 	}
 }
