@@ -174,7 +174,7 @@ func TestMessages(t *testing.T) {
 	doc := read(t, "docs/protocol.md")
 	var want [][]string
 	for _, m := range []message.Message{
-		&message.Version{}, &message.VerAck{}, &message.Ping{}, &message.Pong{}, &message.Inv{}, &message.GetShares{},
+		&message.Version{}, &message.VerAck{}, &message.Ping{}, &message.Pong{}, &message.GetAddr{}, &message.Addr{}, &message.AddrMe{}, &message.Inv{}, &message.GetShares{},
 		&message.Shares{}, &message.NotFound{}, &message.GetLocator{}, &message.SetMode{},
 	} {
 		want = append(want, []string{m.Command(), grouped(uint64(m.MaxPayload()))})

@@ -77,6 +77,11 @@ type Config struct {
 	// MaxInbound is the number of inbound connections; 0: DefaultMaxInbound.
 	MaxInbound int
 
+	// V1Only turns the encrypted transport (BIP 324) off in both directions.
+	V1Only bool
+
+	Discovery Discovery // how to find peers
+
 	Mode      message.RelayMode // how to hear of new shares
 	UserAgent string            // printable ASCII, at most message.MaxUserAgent
 
@@ -105,7 +110,7 @@ func (c *Config) check() error {
 	if len(c.Connect) > 0 {
 		c.AddNode = nil
 	}
-	return nil
+	return c.Discovery.check(c)
 }
 
 // normalize returns an address as host:port, with the default port if it has

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -24,22 +25,40 @@ func (s *Server) runInbound(ctx context.Context, conn net.Conn, group string) {
 	s.mu.Unlock()
 }
 
-// runPeer runs a connection to its end and returns why it ended. group is the
-// address group of an inbound connection, empty for an outbound one.
+// runPeer runs a connection with the transport of the configuration to its end.
 func (s *Server) runPeer(ctx context.Context, conn net.Conn, group string) error {
+	return s.runTransport(ctx, conn, group, !s.cfg.V1Only, nil)
+}
+
+// runTransport runs a connection to its end and returns why it ended. group is the
+// address group of an inbound connection, empty for an outbound one. v2 allows the
+// v2 transport. ready, if any, is called after the handshake; if it disconnects the
+// peer, as after a feeler, that does not join the others.
+func (s *Server) runTransport(ctx context.Context, conn net.Conn, group string, v2 bool, ready func(*peer.Peer)) error {
 	inbound := group != ""
 	nonce := rand.Uint64()
 	var id netsync.PeerID // set by Ready, in the reader goroutine
 	p := peer.New(peer.Config{
-		Conn:     conn,
-		Inbound:  inbound,
-		Magic:    s.cfg.Params.Magic,
-		ChainID:  s.cfg.Params.ChainID,
-		Version:  func() *message.Version { return s.version(nonce) },
-		OwnNonce: s.ownNonce,
-		Ready:    func(p *peer.Peer) { id = s.join(p, group) },
-		Handle:   func(p *peer.Peer, m message.Message) { s.handle(p, id, m) },
-		Log:      s.cfg.Log,
+		Conn:      conn,
+		Inbound:   inbound,
+		Magic:     s.cfg.Params.Magic,
+		ChainID:   s.cfg.Params.ChainID,
+		V2:        v2,
+		Exchanges: s.exchanges,
+		Version:   func() *message.Version { return s.version(nonce) },
+		OwnNonce:  s.ownNonce,
+		Ready: func(p *peer.Peer) {
+			if ready != nil {
+				ready(p)
+			}
+			select {
+			case <-p.Done():
+			default:
+				id = s.join(p, group)
+			}
+		},
+		Handle: func(p *peer.Peer, m message.Message) { s.handle(p, id, m) },
+		Log:    s.cfg.Log,
 	})
 	s.mu.Lock()
 	s.nonces[nonce] = false
@@ -73,6 +92,7 @@ func (s *Server) join(p *peer.Peer, group string) netsync.PeerID {
 		s.lastID++
 		id = s.lastID
 		s.peers[id] = p
+		s.joinGossip(now, id, p)
 		return m.Connected(now, id, p.Inbound(), p.Version())
 	})
 	if group == "" {
@@ -87,6 +107,7 @@ func (s *Server) join(p *peer.Peer, group string) netsync.PeerID {
 func (s *Server) leave(id netsync.PeerID) {
 	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
 		delete(s.peers, id)
+		s.finder.gossip.leave(id)
 		return m.Disconnected(now, id)
 	})
 }
@@ -96,6 +117,7 @@ func (s *Server) version(nonce uint64) *message.Version {
 	id, height, work := s.cfg.Chain.Tip()
 	v := &message.Version{
 		Protocol:  message.ProtocolVersion,
+		Services:  s.services(),
 		Time:      time.Now().Unix(),
 		Nonce:     nonce,
 		UserAgent: s.cfg.UserAgent,
@@ -125,6 +147,9 @@ func (s *Server) ownNonce(nonce uint64) bool {
 // handle takes a message of a peer. It runs in the peer's reader goroutine and
 // may take as long as the work that the message causes.
 func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
+	if s.receiveGossip(p, id, msg) {
+		return
+	}
 	work := s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
 		return m.Receive(now, id, msg)
 	})
@@ -162,6 +187,9 @@ func (s *Server) verify(p *peer.Peer, v *netsync.Verify) {
 func (s *Server) judge(from netsync.PeerID, chunk []*share.Share, root chainhash.Hash) {
 	errs := s.cfg.Chain.AcceptAll(chunk, root)
 	s.publish(s.step(func(m *netsync.Manager, now time.Time) (all []netsync.Action) {
+		if slices.Contains(errs, nil) {
+			s.noteNews(now, from)
+		}
 		for i, sh := range chunk {
 			all = append(all, m.Verdict(now, from, sh, errs[i])...)
 		}

@@ -15,7 +15,7 @@ import (
 func (s *Server) keepConnected(ctx context.Context, addr string) {
 	pause, failures := s.backoffMin, 0
 	for ctx.Err() == nil {
-		lived, err := s.dialAndRun(ctx, addr)
+		lived, err := s.dialAndRun(ctx, addr, s.readyNamed)
 		if ctx.Err() != nil {
 			return
 		}
@@ -38,18 +38,6 @@ func (s *Server) keepConnected(ctx context.Context, addr string) {
 		}
 		pause = min(2*pause, backoffMax)
 	}
-}
-
-// dialAndRun makes one connection, runs it to its end and returns how long it
-// lived and why it ended.
-func (s *Server) dialAndRun(ctx context.Context, addr string) (time.Duration, error) {
-	conn, err := s.dial(ctx, addr)
-	if err != nil {
-		return 0, err
-	}
-	start := time.Now()
-	err = s.runPeer(ctx, conn, "")
-	return time.Since(start), err
 }
 
 func (s *Server) dial(ctx context.Context, addr string) (net.Conn, error) {

@@ -16,6 +16,7 @@ type PeerInfo struct {
 	ID        uint64            // of the connection, never used again
 	Addr      string            // host:port
 	Inbound   bool              // the peer dialed
+	SessionID []byte            // of the v2 transport, 32 bytes; nil: v1
 	UserAgent string            // printable ASCII
 	Protocol  uint32            // version of the peer protocol
 	Services  message.Services  // what the peer offers
@@ -26,8 +27,8 @@ type PeerInfo struct {
 	Connected time.Time
 
 	// ClockOffset is the peer's clock in its version message minus ours when the
-	// connection was made, in seconds. Version messages are sent right then: on a
-	// slow link this is nearer the truth than our clock at their arrival.
+	// connection was ready for it, in seconds. Version messages are sent right then:
+	// on a slow link this is nearer the truth than our clock at their arrival.
 	ClockOffset int64
 
 	BytesIn, BytesOut       uint64
@@ -53,6 +54,7 @@ func (s *Server) Peers() []PeerInfo {
 			ID:           uint64(id),
 			Addr:         p.Addr(),
 			Inbound:      p.Inbound(),
+			SessionID:    p.SessionID(),
 			UserAgent:    v.UserAgent,
 			Protocol:     v.Protocol,
 			Services:     v.Services,
@@ -61,7 +63,7 @@ func (s *Server) Peers() []PeerInfo {
 			Ping:         stats.Ping,
 			Mode:         status.Mode,
 			Connected:    stats.Connected,
-			ClockOffset:  clockOffset(v.Time, stats.Connected),
+			ClockOffset:  clockOffset(v.Time, stats.Introduced),
 			BytesIn:      stats.BytesIn,
 			BytesOut:     stats.BytesOut,
 			MessagesIn:   stats.MessagesIn,

@@ -1,11 +1,13 @@
 package p2p
 
 import (
+	"bytes"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/p2poold/p2poold/p2p/internal/fakechain"
+	"github.com/p2poold/p2poold/p2p/message"
 )
 
 // TestPeerInfoOfVersion checks what comes from the peer's introduction: its tip
@@ -20,7 +22,7 @@ func TestPeerInfoOfVersion(t *testing.T) {
 	eventually(t, "synced", sameTip(a, b))
 	eventually(t, "connected", func() bool { return a.ConnectedCount() == 1 && b.ConnectedCount() == 1 })
 	in, out := a.Peers()[0], b.Peers()[0]
-	if out.Best != tip || in.Services != 0 || out.Services != 0 {
+	if out.Best != tip || in.Services != message.ServiceV2 || out.Services != message.ServiceV2 || !bytes.Equal(in.SessionID, out.SessionID) {
 		t.Errorf("a sees %+v\nb sees %+v", in, out)
 	}
 	for _, p := range []PeerInfo{in, out} {

@@ -19,6 +19,9 @@ type Server struct {
 	cfg        Config
 	backoffMin time.Duration // shorter in tests
 
+	exchanges *peer.Limiter // of inbound v2 handshakes
+	v1Nodes   v1Nodes       // dialed without v2
+
 	wg sync.WaitGroup // of Run's children
 
 	mu        sync.Mutex // see the package comment
@@ -30,6 +33,7 @@ type Server struct {
 	pending   map[string]int  // inbound handshakes under way by address group
 	nodes     map[string]bool // addresses kept connected
 	listeners []net.Listener
+	finder    *finder         // of peers
 	runCtx    context.Context // non-nil while Run accepts new children
 }
 
@@ -41,12 +45,15 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:        cfg,
 		backoffMin: backoffMin,
+		exchanges:  new(peer.Limiter),
 		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode}),
 		peers:      make(map[netsync.PeerID]*peer.Peer),
 		nonces:     make(map[uint64]bool),
 		pending:    make(map[string]int),
 		nodes:      make(map[string]bool),
+		finder:     newFinder(&cfg),
 	}
+	s.finder.gossip.announce = s.announcement
 	for _, list := range [][]string{cfg.Connect, cfg.AddNode} {
 		for _, addr := range list {
 			if err := s.AddNode(addr); err != nil {
@@ -64,6 +71,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.Bind(); err != nil {
 		return err
 	}
+	s.loadBook()
 	s.mu.Lock()
 	s.runCtx = ctx
 	for _, l := range s.listeners {
@@ -74,6 +82,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.wg.Go(func() { s.tick(ctx) })
+	s.wg.Go(func() { s.keepBook(ctx) })
+	if s.cfg.Discovery.Outbound > 0 {
+		s.wg.Go(func() { s.find(ctx) })
+		s.wg.Go(func() { s.seed(ctx) })
+	}
 
 	<-ctx.Done()
 	s.mu.Lock()
@@ -81,6 +94,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	s.closeListeners()
 	s.wg.Wait()
+	s.saveBook()
 	return nil
 }
 
@@ -95,6 +109,7 @@ func (s *Server) tick(ctx context.Context) {
 			return
 		case now := <-ticker.C:
 			s.step(func(m *netsync.Manager, at time.Time) []netsync.Action { return m.Tick(at) })
+			s.tickGossip(now)
 			if now.Sub(logged) >= progressInterval {
 				logged = now
 				s.logProgress()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -129,8 +130,12 @@ func (b backend) Peers(context.Context) ([]rpcserver.PeerInfo, error) {
 }
 
 func peerInfo(p *p2p.PeerInfo) rpcserver.PeerInfo {
+	transport := "v1"
+	if p.SessionID != nil {
+		transport = "v2"
+	}
 	info := rpcserver.PeerInfo{
-		ID: p.ID, Addr: p.Addr, Inbound: p.Inbound, Transport: "v1", UserAgent: p.UserAgent,
+		ID: p.ID, Addr: p.Addr, Inbound: p.Inbound, Transport: transport, SessionID: hex.EncodeToString(p.SessionID), UserAgent: p.UserAgent,
 		ProtocolVersion: p.Protocol, Services: fmt.Sprintf("%016x", uint64(p.Services)), RelayMode: int(p.Mode),
 		Connected: p.Connected.Unix(), LastSend: unix(p.LastSend), LastRecv: unix(p.LastRecv),
 		BytesSent: p.BytesOut, BytesRecv: p.BytesIn, Ping: p.Ping.Seconds(), TimeOffset: p.ClockOffset,

@@ -229,8 +229,8 @@ func TestPeerCommands(t *testing.T) {
 			t.Fatalf("peers %+v", peers)
 		}
 		peer := peers[0]
-		if peer.Inbound != side.inbound || peer.BestShare != side.best || peer.Height != side.height || peer.Transport != "v1" || peer.RelayMode != 1 ||
-			peer.Services != "0000000000000000" || peer.UserAgent != userAgent() || peer.Connected < began ||
+		if peer.Inbound != side.inbound || peer.BestShare != side.best || peer.Height != side.height || peer.Transport != "v2" || len(peer.SessionID) != 64 || peer.RelayMode != 1 ||
+			peer.Services != "0000000000000800" || peer.UserAgent != userAgent() || peer.Connected < began ||
 			peer.LastSend < peer.Connected || peer.LastRecv < peer.Connected || peer.BytesSent == 0 || peer.BytesRecv == 0 ||
 			peer.TimeOffset < -1 || peer.TimeOffset > 1 || peer.Score != 0 {
 			t.Errorf("%+v", peer)

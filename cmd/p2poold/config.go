@@ -16,6 +16,7 @@ import (
 	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/cmd/internal/appdir"
 	"github.com/p2poold/p2poold/cmd/internal/conffile"
+	"github.com/p2poold/p2poold/p2p/netaddr"
 )
 
 // config is everything that can be set by flags and the conf file. Each group
@@ -64,6 +65,11 @@ type p2pConfig struct {
 	Connect  []string `long:"connect" value-name:"ADDR" description:"Connect to this node and to no others that are not named so, may be repeated"`
 	AddNode  []string `long:"addnode" value-name:"ADDR" description:"Connect to this node besides those found otherwise, may be repeated"`
 	MaxPeers int      `long:"maxpeers" value-name:"N" description:"Most connections to other nodes, both directions together"`
+	External []string `long:"externalip" value-name:"ADDR" description:"Address at which others reach this node, for them to pass on, may be repeated (default: the one they see)"`
+	NoSeeds  bool     `long:"nodnsseed" description:"Don't ask the DNS for addresses of nodes"`
+	V2       bool     `long:"v2transport" description:"Encrypt connections to nodes that can (BIP 324); 0 encrypts none"`
+
+	external []netaddr.Addr
 }
 
 // stratumConfig is about the connections of miners.
@@ -101,7 +107,7 @@ const defaultMaxPeers = 8 + 2 + 1 + 114
 func defaultConfig() config {
 	return config{
 		General: generalConfig{Network: "mainnet", Pool: "main", DataDir: appdir.Default},
-		P2P:     p2pConfig{MaxPeers: defaultMaxPeers},
+		P2P:     p2pConfig{MaxPeers: defaultMaxPeers, V2: true},
 		Log:     logConfig{Level: "info", MaxSize: 10, MaxFiles: 10},
 	}
 }
@@ -269,3 +275,6 @@ func (c *config) confNote() string {
 
 // databaseDir is where the database lives.
 func (c *config) databaseDir() string { return filepath.Join(c.netDir, appdir.Database) }
+
+// peersFile is where the addresses of other nodes are kept.
+func (c *config) peersFile() string { return filepath.Join(c.netDir, appdir.Peers) }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/p2poold/p2poold/cmd/internal/appdir"
 	"github.com/p2poold/p2poold/cmd/internal/hostport"
+	"github.com/p2poold/p2poold/p2p"
+	"github.com/p2poold/p2poold/p2p/connmgr"
 )
 
 // maxMaxPeers bounds --maxpeers: each peer may cost some 800 kB of buffers.
@@ -39,11 +41,14 @@ func (c *config) validateP2P() error {
 	if len(p.Listen) == 0 && !p.NoListen {
 		p.Listen = []string{fmt.Sprintf(":%d", port)}
 	}
-	return errors.Join(
+	if err := errors.Join(
 		c.complete("listen", p.Listen, port, hostport.Listen),
 		c.complete("connect", p.Connect, port, hostport.Dial),
 		c.complete("addnode", p.AddNode, port, hostport.Dial),
-	)
+	); err != nil {
+		return err
+	}
+	return c.validateExternal()
 }
 
 // validateStratum completes the addresses for miners.
@@ -173,7 +178,27 @@ func (c *config) distinct(option string, addrs []string, other string, taken []s
 	return nil
 }
 
-// maxInbound is what --maxpeers leaves for nodes that connect to us.
-func (c *config) maxInbound() int {
-	return max(1, c.P2P.MaxPeers-len(c.P2P.Connect)-len(c.P2P.AddNode))
+// outboundSlots is what found nodes take of --maxpeers: 8 full connections, 2
+// share-only ones, whose place an extra one uses so far, and a feeler.
+const outboundSlots = connmgr.DefaultFull + 2 + 1
+
+// slots divides what the named nodes leave of --maxpeers between found nodes and
+// those that connect to us. Found nodes get half of it at most, and none with
+// --connect.
+func (c *config) slots() (found, inbound int) {
+	rest := c.P2P.MaxPeers - len(c.P2P.Connect) - len(c.P2P.AddNode)
+	if len(c.P2P.Connect) == 0 {
+		found = min(outboundSlots, rest/2)
+	}
+	return min(found, connmgr.DefaultFull), max(1, rest-found)
+}
+
+// discovery says how to find other nodes.
+func (c *config) discovery() p2p.Discovery {
+	d := p2p.Discovery{File: c.peersFile(), External: c.P2P.external, FixedSeeds: c.params.FixedSeeds()}
+	if !c.P2P.NoSeeds {
+		d.DNSSeeds = c.params.DNSSeeds()
+	}
+	d.Outbound, _ = c.slots()
+	return d
 }

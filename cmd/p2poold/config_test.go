@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,6 +103,20 @@ func TestPrecedence(t *testing.T) {
 	}
 	if want := []string{":3"}; !reflect.DeepEqual(cfg.P2P.Listen, want) {
 		t.Errorf("listen %q, want %q", cfg.P2P.Listen, want)
+	}
+
+	// A switch that is on by default.
+	off := writeConf(t, "v2transport=0\n")
+	for _, tc := range []struct {
+		args []string
+		want bool
+	}{
+		{nil, true}, {[]string{"--v2transport"}, true}, {[]string{"--v2transport=0"}, false},
+		{[]string{"-C", off}, false}, {[]string{"-C", off, "--v2transport=1"}, true},
+	} {
+		if cfg := mustLoad(t, tc.args...); cfg.P2P.V2 != tc.want {
+			t.Errorf("%q: v2transport is %v", tc.args, cfg.P2P.V2)
+		}
 	}
 }
 
@@ -295,6 +310,39 @@ func TestBitcoindCookieErrors(t *testing.T) {
 	wantError(t, "cannot be read by this user", "--bitcoindcookie="+unreadable)
 }
 
+// TestDiscovery checks how --maxpeers is divided, and what follows from the other
+// options for finding nodes.
+func TestDiscovery(t *testing.T) {
+	withHome(t)
+	for _, tc := range []struct {
+		args           []string
+		found, inbound int
+	}{
+		{nil, 8, 114},
+		{[]string{"--addnode=a", "--addnode=b"}, 8, 112},
+		{[]string{"--connect=a", "--listen=:1"}, 0, 124},
+		{[]string{"--maxpeers=1"}, 0, 1},
+		{[]string{"--maxpeers=2", "--addnode=a", "--addnode=b"}, 0, 1},
+		{[]string{"--maxpeers=6"}, 3, 3},
+		{[]string{"--maxpeers=18"}, 8, 9},
+		{[]string{"--maxpeers=1000"}, 8, 989},
+	} {
+		if found, inbound := mustLoad(t, tc.args...).slots(); found != tc.found || inbound != tc.inbound {
+			t.Errorf("%q: %d for found nodes, %d inbound", tc.args, found, inbound)
+		}
+	}
+	cfg := mustLoad(t, "--nodnsseed", "--listen=:77", "--externalip=1.2.3.4", "--externalip=[2a00::1]:5",
+		"--externalip=pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion")
+	d := cfg.discovery()
+	if d.Outbound != 8 || d.DNSSeeds != nil || d.File != filepath.Join(cfg.netDir, "peers.dat") || len(d.External) != 3 ||
+		d.External[0].String() != "1.2.3.4:77" || d.External[1].String() != "[2a00::1]:5" || d.External[2].Port() != 77 {
+		t.Errorf("%+v", d)
+	}
+	if e := mustLoad(t, "--network=regtest", "--listen=127.0.0.1:0", "--externalip=127.0.0.1").P2P.external; len(e) != 1 || e[0].Port() != 29333 {
+		t.Errorf("external %v", e)
+	}
+}
+
 func TestP2P(t *testing.T) {
 	withHome(t)
 	for _, tc := range []struct {
@@ -317,6 +365,12 @@ func TestP2P(t *testing.T) {
 		"--nolisten: --listen asks for the contrary":              {"--nolisten", "--listen=:1"},
 		"--addnode: --connect allows connections to the nodes":    {"--connect=a", "--addnode=b"},
 		"--maxpeers: it must be from 1 to 1000":                   {"--maxpeers=0"},
+		"--externalip: \"example.org\" is neither an IP":          {"--externalip=example.org"},
+		"--externalip: 192.168.1.1 cannot be reached":             {"--externalip=192.168.1.1"},
+		"--externalip: \"1.2.3.4:0\": there is no port 0":         {"--externalip=1.2.3.4:0"},
+		"--externalip: 1.2.3.4:9333 is named twice":               {"--externalip=1.2.3.4", "--externalip=1.2.3.4:9333"},
+		"--externalip: nobody could connect":                      {"--externalip=1.2.3.4", "--nolisten"},
+		"--externalip: it may be given 10 times at most":          slices.Repeat([]string{"--externalip=1.2.3.4"}, 11),
 		"--maxpeers: it is 1, but 2 nodes are named":              {"--maxpeers=1", "--addnode=a", "--addnode=b"},
 		"--listen: \":99999\": the port must be a number":         {"--listen=:99999"},
 		"--listen: :1 is named twice":                             {"--listen=:1", "--listen=:1"},

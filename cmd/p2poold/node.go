@@ -110,11 +110,12 @@ func (n *node) buildGenerator() (err error) {
 }
 
 func (n *node) buildPeers() (err error) {
+	_, inbound := n.cfg.slots()
 	n.peers, err = p2p.New(p2p.Config{
 		Params: n.cfg.params, Chain: syncChain{n.chain},
 		Listen: n.cfg.P2P.Listen, Connect: n.cfg.P2P.Connect, AddNode: n.cfg.P2P.AddNode,
-		MaxInbound: n.cfg.maxInbound(),
-		Mode:       message.LowLatency, UserAgent: userAgent(), Log: n.logs.logger(subsysPeer),
+		MaxInbound: inbound, V1Only: !n.cfg.P2P.V2, Discovery: n.cfg.discovery(),
+		Mode: message.LowLatency, UserAgent: userAgent(), Log: n.logs.logger(subsysPeer),
 	})
 	return err
 }

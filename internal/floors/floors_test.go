@@ -44,8 +44,9 @@ var floors = [][]family{
 			{"mining/bitcoindtest"},
 		},
 		{
-			{"p2p/message", "p2p/addrmgr", "p2p/connmgr", "p2p/internal/fakechain"},
-			{"p2p/peer", "p2p/netsync"},
+			{"p2p/netaddr"},
+			{"p2p/message", "p2p/addrmgr", "p2p/internal/fakechain"},
+			{"p2p/peer", "p2p/netsync", "p2p/connmgr"},
 			{"p2p"},
 		},
 	},

@@ -166,10 +166,11 @@ type PeerInfo struct {
 	ID              uint64  `json:"id"`
 	Addr            string  `json:"addr"` // host:port
 	Inbound         bool    `json:"inbound"`
-	Transport       string  `json:"transport"` // v1 or v2
+	Transport       string  `json:"transport"` // v2: encrypted, v1: not
+	SessionID       string  `json:"sessionid"` // of v2, 64 hex digits, the same on both sides; empty: v1
 	UserAgent       string  `json:"useragent"` // printable characters only
 	ProtocolVersion uint32  `json:"protocolversion"`
-	Services        string  `json:"services"`  // what it offers, 16 hex digits; no bit is defined yet
+	Services        string  `json:"services"`  // what it offers, 16 hex digits; bit 11: accepts v2
 	RelayMode       int     `json:"relaymode"` // of new shares: 0 low bandwidth, 1 low latency
 	Connected       int64   `json:"connected"`
 	LastSend        int64   `json:"lastsend"` // of any bytes

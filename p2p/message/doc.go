@@ -24,16 +24,19 @@
 //	notfound    ids of getshares that cannot be served              cap  8,195 B
 //	getlocator  ask for main-chain ids behind a locator             cap  2,085 B
 //	setmode     change the relay mode of the link                   cap      1 B
+//	getaddr     ask for addresses of nodes                          cap      0 B
+//	addr        addresses: an answer, or a few new ones             cap 65,536 B
+//	addrme      the sender listens, on this port                    cap      2 B
 //
 // # Rules of every decoder
 //
 // A length or count is checked against its named limit and against the bytes
 // that are really there before anything is allocated by it. Bytes after the
 // last field are refused, except in version, whose unknown tail belongs to
-// later protocol versions. Payload memory grows with the bytes received, never
-// by the length the frame claims. A broken rule is a share.RuleError, which
-// says that the sender is at fault; any other error of Reader is the
-// connection's own.
+// later protocol versions. Addresses of unknown networks in addr are left out.
+// Payload memory grows with the bytes received, never by the length the frame
+// claims. A broken rule is a share.RuleError, which says that the sender is at
+// fault; any other error of Reader is the connection's own.
 //
 // Package peer reads and writes the frames; netsync and the peer handshake make
 // and interpret the messages. Messages are plain values: once handed to another

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -49,6 +50,42 @@ func FuzzShares(f *testing.F)     { fuzzDecode(f, CmdShares) }
 func FuzzNotFound(f *testing.F)   { fuzzDecode(f, CmdNotFound) }
 func FuzzGetLocator(f *testing.F) { fuzzDecode(f, CmdGetLocator) }
 func FuzzSetMode(f *testing.F)    { fuzzDecode(f, CmdSetMode) }
+
+func FuzzGetAddr(f *testing.F) { fuzzDecode(f, CmdGetAddr) }
+func FuzzAddrMe(f *testing.F)  { fuzzDecode(f, CmdAddrMe) }
+
+// FuzzAddr differs in that addresses may be left out: what is kept must encode to
+// no more bytes, and decode to itself.
+func FuzzAddr(f *testing.F) {
+	f.Add(unhex("02 00000000 00 03 0a" + hexOf("01", 10) + "0100 00000000 00 01 04 01020304 0100"))
+	f.Add(unhex("01 00000000 00 02 10" + hexOf("00", 10) + "ffff01020304 0100"))
+	f.Add(unhex("fde803"))
+	for _, v := range vectors {
+		if v.msg.Command() == CmdAddr {
+			f.Add(unhex(v.payload))
+		}
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		m, err := Decode(CmdAddr, payload)
+		if err != nil {
+			if _, ok := errors.AsType[share.RuleError](err); !ok {
+				t.Fatalf("error of type %T: %v", err, err)
+			}
+			return
+		}
+		b := m.AppendPayload(nil)
+		if len(b) != m.Size() || len(b) > len(payload) {
+			t.Fatalf("Size %d, payload has %d bytes, was %d", m.Size(), len(b), len(payload))
+		}
+		if len(b) == len(payload) && !bytes.Equal(b, payload) {
+			t.Fatalf("decoded %x, encoded %x", payload, b)
+		}
+		again, err := Decode(CmdAddr, b)
+		if err != nil || !reflect.DeepEqual(again, m) {
+			t.Fatalf("%+v became %+v, %v", m, again, err)
+		}
+	})
+}
 
 // FuzzReader feeds a stream of bytes to the frame reader.
 func FuzzReader(f *testing.F) {

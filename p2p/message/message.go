@@ -39,6 +39,9 @@ const (
 	CmdNotFound   = "notfound"
 	CmdGetLocator = "getlocator"
 	CmdSetMode    = "setmode"
+	CmdGetAddr    = "getaddr"
+	CmdAddr       = "addr"
+	CmdAddrMe     = "addrme"
 )
 
 // newMessage returns an empty message of the command, nil if it is unknown.
@@ -64,6 +67,12 @@ func newMessage(command string) Message {
 		return new(GetLocator)
 	case CmdSetMode:
 		return new(SetMode)
+	case CmdGetAddr:
+		return new(GetAddr)
+	case CmdAddr:
+		return new(Addr)
+	case CmdAddrMe:
+		return new(AddrMe)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/netaddr"
 )
 
 // hashOf returns a hash of 32 equal bytes, and hexOf its encoding.
@@ -68,6 +69,29 @@ var vectors = []struct {
 		"01" + hexOf("01", 32) + hexOf("02", 32) + "d0070000"},
 	{"getlocator, empty", &GetLocator{}, "00" + hexOf("00", 36)},
 	{"setmode", &SetMode{Mode: LowLatency}, "01"},
+	{"getaddr", &GetAddr{}, ""},
+	{"addrme", &AddrMe{Port: 9333}, "7524"},
+	{"addr, empty", &Addr{}, "00"},
+	{"addr of every network", &Addr{List: []netaddr.Record{
+		record(1_700_000_000, 0, netaddr.IPv4, "01020304", 9333),
+		record(0, 253, netaddr.IPv6, "20010db8000000000000000000000001", 0xffff),
+		record(0xffffffff, 1<<32, netaddr.TorV3, hexOf("ab", 32), 1),
+		record(1, 1<<64-1, netaddr.I2P, hexOf("cd", 32), 0),
+		record(2, 1, netaddr.CJDNS, "fc"+hexOf("ef", 15), 0),
+	}}, "05" + "00f15365 00 01 04 01020304 7524" +
+		"00000000 fdfd00 02 10 20010db8000000000000000000000001 ffff" +
+		"ffffffff ff0000000001000000 04 20" + hexOf("ab", 32) + "0100" +
+		"01000000 ffffffffffffffffff 05 20" + hexOf("cd", 32) + "0000" +
+		"02000000 01 06 10 fc" + hexOf("ef", 15) + "0000"},
+}
+
+// record returns a record of an address given by its bytes in hex.
+func record(seen uint32, services uint64, network netaddr.Network, host string, port uint16) netaddr.Record {
+	a, err := netaddr.New(network, unhex(host), port)
+	if err != nil {
+		panic(err)
+	}
+	return netaddr.Record{Addr: a, Services: services, Seen: seen}
 }
 
 func repeat(h chainhash.Hash, n int) []chainhash.Hash {
@@ -156,6 +180,20 @@ func TestRefused(t *testing.T) {
 		{"unknown mode", CmdSetMode, "02", ErrField},
 		{"long user agent", CmdVersion, hexOf("00", 28) + "fd0101" + hexOf("41", 257), ErrCount},
 		{"user agent with an escape sequence", CmdVersion, hexOf("00", 28) + "01 1b", ErrField},
+		{"getaddr with payload", CmdGetAddr, "00", ErrPayloadSize},
+		{"addrme without a port", CmdAddrMe, "0000", ErrField},
+		{"addr of 1001 addresses", CmdAddr, "fde903" + strings.Repeat("00000000 00 01 04 01020304 0100", 1001), ErrCount},
+		{"addr that claims 2^64-1 addresses", CmdAddr, "ffffffffffffffffff", ErrCount},
+		{"addr that claims more addresses than it has bytes", CmdAddr, "fde803" + hexOf("00", 8999), ErrTruncated},
+		{"addr longer than 64 KiB", CmdAddr, "00" + hexOf("00", 64<<10), ErrPayloadSize},
+		{"IPv4 of 5 bytes", CmdAddr, "01 00000000 00 01 05 0102030405 0100", ErrField},
+		{"IPv6 of 4 bytes", CmdAddr, "01 00000000 00 02 04 01020304 0100", ErrField},
+		{"Tor v3 of 10 bytes", CmdAddr, "01 00000000 00 04 0a" + hexOf("01", 10) + "0100", ErrField},
+		{"I2P of no bytes", CmdAddr, "01 00000000 00 05 00 0100", ErrField},
+		{"address of 513 bytes", CmdAddr, "01 00000000 00 99 fd0102" + hexOf("01", 513) + "0100", ErrCount},
+		{"address that claims 2^64-1 bytes", CmdAddr, "01 00000000 00 99 ffffffffffffffffff 0100", ErrCount},
+		{"services not in their shortest form", CmdAddr, "01 00000000 fd0100 01 04 01020304 0100", ErrVarInt},
+		{"address length not in its shortest form", CmdAddr, "01 00000000 00 01 fd0400 01020304 0100", ErrVarInt},
 		{"version longer than 4 KiB", CmdVersion, hexOf("00", 4097), ErrPayloadSize},
 	}
 	for _, test := range tests {
@@ -176,7 +214,7 @@ func TestMaxPayload(t *testing.T) {
 		&GetShares{IDs: ids(MaxGetShares), Stops: ids(MaxStops)},
 		&NotFound{IDs: ids(MaxGetShares)},
 		&GetLocator{Locator: ids(MaxLocator)},
-		&Ping{}, &Pong{}, &SetMode{}, &VerAck{},
+		&Ping{}, &Pong{}, &SetMode{}, &VerAck{}, &GetAddr{}, &AddrMe{Port: 1},
 	} {
 		if m.Size() != m.MaxPayload() {
 			t.Errorf("%s: longest payload has %d bytes, the cap is %d", m.Command(), m.Size(), m.MaxPayload())

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/netaddr"
 )
 
 // anyMessage generates every message with every field in its bounds.
@@ -28,7 +29,7 @@ func anyMessage(t *rapid.T) Message {
 	u32 := func() uint32 { return rapid.Uint32().Draw(t, "u32") }
 	mode := func() RelayMode { return RelayMode(rapid.IntRange(0, 1).Draw(t, "mode")) }
 
-	switch rapid.IntRange(0, 9).Draw(t, "type") {
+	switch rapid.IntRange(0, 12).Draw(t, "type") {
 	case 0:
 		v := &Version{
 			Protocol: u32(), Services: Services(u64()), Time: int64(u64()), Nonce: u64(),
@@ -56,9 +57,38 @@ func anyMessage(t *rapid.T) Message {
 		return &NotFound{IDs: hashes(1, MaxGetShares)}
 	case 8:
 		return &GetLocator{Locator: hashes(0, MaxLocator), Stop: hash.Draw(t, "stop"), Max: u32()}
+	case 9:
+		return &GetAddr{}
+	case 10:
+		return &AddrMe{Port: rapid.Uint16Min(1).Draw(t, "port")}
+	case 11:
+		list := rapid.SliceOfN(anyRecord(), 0, 30).Draw(t, "addresses")
+		if len(list) == 0 {
+			list = nil
+		}
+		return &Addr{List: list}
 	default:
 		return &SetMode{Mode: mode()}
 	}
+}
+
+// anyRecord generates records of all networks.
+func anyRecord() *rapid.Generator[netaddr.Record] {
+	return rapid.Custom(func(t *rapid.T) netaddr.Record {
+		n := rapid.SampledFrom([]netaddr.Network{netaddr.IPv4, netaddr.IPv6, netaddr.TorV3, netaddr.I2P, netaddr.CJDNS}).Draw(t, "network")
+		host := rapid.SliceOfN(rapid.Byte(), n.Size(), n.Size()).Draw(t, "host")
+		switch n {
+		case netaddr.IPv6:
+			host[0] = 0x20
+		case netaddr.CJDNS:
+			host[0] = 0xfc
+		}
+		a, err := netaddr.New(n, host, rapid.Uint16().Draw(t, "port"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return netaddr.Record{Addr: a, Services: rapid.Uint64().Draw(t, "services"), Seen: rapid.Uint32().Draw(t, "seen")}
+	})
 }
 
 // TestRoundTrip: what is encoded decodes to itself, has the stated size and no

@@ -19,8 +19,11 @@ const (
 	versionFixed = 4 + 8 + 8 + 8 + 32 + 32 + 4 + 32 + 1 + 2
 )
 
-// Services is a bit field of what a node offers. No bit is defined yet.
+// Services is a bit field of what a node offers. Unknown bits mean nothing.
 type Services uint64
+
+// ServiceV2 is set by nodes that accept the v2 transport, with Bitcoin's number.
+const ServiceV2 Services = 1 << 11
 
 // Version introduces a node. It is the first message in both directions.
 // Fields, in this order on the wire:

@@ -1,5 +1,5 @@
-// Package peer runs one connection of the peer network: handshake, reader,
-// writer, bounded send queue, pings and statistics. It knows frames and
+// Package peer runs one connection of the peer network: transport, handshake,
+// reader, writer, bounded send queue, pings and statistics. It knows frames and
 // liveness but nothing about shares; what a message means is decided by the
 // owner's Handle function.
 //
@@ -19,6 +19,30 @@
 // unbuffered pipe. Until it is complete only these two messages are accepted,
 // frames are limited to a version's size, and everything must happen within
 // HandshakeTimeout.
+//
+// # Transports
+//
+// Messages travel in plain frames (v1) or in the encrypted packets of BIP 324
+// (v2). The dialer chooses by Config.V2; the listener tells them apart by the
+// first bytes. Before the exchange above, v2 has one of its own:
+//
+//	dialer                                    listener
+//	key, garbage                 ----------->
+//	                             <-----------   key, garbage, terminator, version packet
+//	terminator, version packet   ----------->
+//
+// The ciphers are btcd's v2transport, the keys btcec's. The handshake and the
+// packets' framing are written here because v2transport's allocate by the length
+// that a peer claims, up to 16 MiB, accept decoys without end and keep the session
+// id to themselves. Here a length is checked against the cap of the moment first,
+// memory follows the bytes received, and the key exchanges of all strangers
+// together are limited in time (Limiter).
+//
+// Until a packet has been authenticated, whatever is wrong with it may be the work
+// of somebody on the path: such a connection ends for ReasonEncryption, which is no
+// violation. A packet that authenticates and breaks a rule is its sender's.
+//
+// Every key and secret lives as long as its connection and is never logged.
 //
 // # Concurrency
 //

@@ -24,12 +24,17 @@ const (
 func (p *Peer) handshake() bool {
 	// A failure to set a deadline shows in the following read or write.
 	_ = p.cfg.Conn.SetDeadline(time.Now().Add(HandshakeTimeout))
-	p.reader.SetLimit(handshakePayload)
+	if err := p.chooseTransport(); err != nil {
+		p.cancel(readError(err, ReasonHandshake))
+		return false
+	}
+	p.count.introduced.Store(time.Now().UnixNano())
+	p.transport.setLimit(handshakePayload)
 	if err := p.introduce(); err != nil {
 		p.cancel(err)
 		return false
 	}
-	p.reader.SetLimit(message.MaxPayload)
+	p.transport.setLimit(message.MaxPayload)
 	_ = p.cfg.Conn.SetDeadline(time.Time{})
 	return true
 }
@@ -104,7 +109,7 @@ func (p *Peer) checkVersion(v *message.Version) error {
 // sendNow writes a message past the queue, before the writer runs. The error,
 // if any, is an *Error.
 func (p *Peer) sendNow(m message.Message) error {
-	frame, err := message.AppendFrame(nil, p.cfg.Magic, m)
+	frame, err := p.transport.append(nil, m)
 	if err != nil {
 		return &Error{ReasonHandshake, err}
 	}

@@ -12,7 +12,7 @@ import (
 
 // next reads one message and counts it. The error, if any, is an *Error.
 func (p *Peer) next(timeout Reason) (message.Message, error) {
-	m, err := p.reader.Next()
+	m, err := p.transport.next()
 	if err != nil {
 		return nil, readError(err, timeout)
 	}
@@ -75,7 +75,7 @@ func (p *Peer) write() {
 		frames = frames[:0]
 		for _, m := range batch {
 			var err error
-			if frames, err = message.AppendFrame(frames, p.cfg.Magic, m); err != nil {
+			if frames, err = p.transport.append(frames, m); err != nil {
 				p.Disconnect(ReasonConnection, err)
 				return
 			}
@@ -100,8 +100,7 @@ func (p *Peer) write() {
 
 // writeFrames writes n encoded messages and counts them.
 func (p *Peer) writeFrames(frames []byte, n int) error {
-	sent, err := p.cfg.Conn.Write(frames)
-	p.count.bytesOut.Add(uint64(sent))
+	_, err := countingWriter{p.cfg.Conn, &p.count.bytesOut}.Write(frames)
 	if err == nil {
 		p.count.messagesOut.Add(uint64(n))
 	}

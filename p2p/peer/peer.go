@@ -42,6 +42,13 @@ type Config struct {
 	Magic   wire.BitcoinNet
 	ChainID chainhash.Hash
 
+	// V2 allows the encrypted transport: a dialer insists on it, a listener takes
+	// whichever of the two the other side begins with. Without it both know v1 only.
+	V2 bool
+	// Exchanges limits the key exchanges of all inbound connections together. Nil:
+	// no limit.
+	Exchanges *Limiter
+
 	// Version returns the version message to send. It is called once.
 	Version func() *message.Version
 	// OwnNonce reports whether this node sent a version with that nonce. Nil
@@ -62,7 +69,9 @@ type Peer struct {
 	cfg       Config
 	addr      string
 	connected time.Time
-	reader    *message.Reader
+	in        *bufio.Reader
+	transport transport                        // set by the handshake
+	session   atomic.Pointer[[secretSize]byte] // of v2; nil: none
 	queue     *sendQueue
 	count     counters
 	version   atomic.Pointer[message.Version] // the peer's; nil before the handshake
@@ -82,7 +91,7 @@ func New(cfg Config) *Peer {
 	}
 	p := &Peer{cfg: cfg, addr: cfg.Conn.RemoteAddr().String(), connected: time.Now(), queue: newSendQueue()}
 	counted := countingReader{r: cfg.Conn, n: &p.count.bytesIn}
-	p.reader = message.NewReader(bufio.NewReaderSize(counted, readBuffer), cfg.Magic)
+	p.in = bufio.NewReaderSize(counted, readBuffer)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -145,6 +154,16 @@ func (p *Peer) Addr() string { return p.addr }
 
 // Inbound reports whether the other side dialed.
 func (p *Peer) Inbound() bool { return p.cfg.Inbound }
+
+// SessionID returns the id of a v2 connection, 32 bytes that are the same on both
+// sides, and nil before its handshake or for a v1 connection. Operators who compare
+// them over another channel know that nobody sits in between.
+func (p *Peer) SessionID() []byte {
+	if id := p.session.Load(); id != nil {
+		return id[:]
+	}
+	return nil
+}
 
 // Version returns the peer's version message, nil before the handshake. It
 // must not be changed.

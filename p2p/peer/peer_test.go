@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -23,6 +24,29 @@ func testVersion(nonce uint64) *message.Version {
 	return &message.Version{Protocol: 1, Nonce: nonce, UserAgent: "/test:1/", ChainID: testChain, Height: 7}
 }
 
+// overV2 makes connect, rawPeer and deafPeer use the v2 transport.
+var overV2 bool
+
+// TestOverV2 runs again, over the v2 transport, what does not depend on frames.
+func TestOverV2(t *testing.T) {
+	overV2 = true
+	defer func() { overV2 = false }()
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"HandshakeAndMessages", TestHandshakeAndMessages}, {"HandshakeRefused", TestHandshakeRefused},
+		{"OutOfOrder", TestOutOfOrder}, {"UnknownMessages", TestUnknownMessages},
+		{"HandshakeTimeout", TestHandshakeTimeout}, {"IdleTimeout", TestIdleTimeout},
+		{"Ping", TestPing}, {"PongUnasked", TestPongUnasked},
+		{"SendOverflowBytes", TestSendOverflowBytes}, {"SendOverflowCount", TestSendOverflowCount},
+		{"WriteTimeout", TestWriteTimeout}, {"BackPressure", TestBackPressure},
+		{"BackPressureEases", TestBackPressureEases}, {"Disconnect", TestDisconnect},
+	} {
+		t.Run(test.name, test.run)
+	}
+}
+
 // end is one side of a connection under test.
 type end struct {
 	*Peer
@@ -35,7 +59,7 @@ type end struct {
 // testConfig is a configuration that records what the peer receives.
 func (e *end) testConfig(conn net.Conn, inbound bool, nonce uint64) Config {
 	return Config{
-		Conn: conn, Inbound: inbound, Magic: testMagic, ChainID: testChain,
+		Conn: conn, Inbound: inbound, Magic: testMagic, ChainID: testChain, V2: overV2,
 		Version: func() *message.Version { return testVersion(nonce) },
 		Ready:   func(*Peer) { e.ready = true },
 		Handle:  func(_ *Peer, m message.Message) { e.received = append(e.received, m) },
@@ -118,7 +142,7 @@ func TestHandshakeRefused(t *testing.T) {
 		change   func(dialer, listener *Config)
 		listener Reason
 	}{
-		{"magic", func(d, l *Config) { d.Magic++ }, ReasonWrongNetwork},
+		{"magic", func(d, l *Config) { d.Magic++; d.V2 = false }, ReasonWrongNetwork},
 		{"ChainID", func(d, l *Config) {
 			d.Version = func() *message.Version {
 				v := testVersion(1)
@@ -172,24 +196,63 @@ func TestOutOfOrder(t *testing.T) {
 				for _, m := range test.send {
 					conn.send(m)
 				}
+				if overV2 && test.want == ReasonProtocol && len(test.send) == 1 {
+					test.want = ReasonEncryption // of packets, the length proves no fault
+				}
 				listener.wantReason(t, test.want)
 			})
 		})
 	}
 }
 
-// rawConn is the far end of a pipe whose reads go nowhere.
+// rawConn is the far end of a pipe, in the hands of the test.
 type rawConn struct {
 	net.Conn
+	transport
 	t *testing.T
+}
+
+// newRawConn agrees on a transport and does no more.
+func newRawConn(t *testing.T, conn net.Conn) rawConn {
+	t.Helper()
+	in := bufio.NewReaderSize(conn, readBuffer)
+	if !overV2 {
+		return rawConn{conn, newV1(in, testMagic), t}
+	}
+	h := handshakeV2{in: in, out: conn, magic: testMagic, garbage: newGarbage()}
+	v2, err := h.initiate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v2.setLimit(message.MaxPayload)
+	return rawConn{conn, v2, t}
+}
+
+// encode returns a message as it goes over the wire next.
+func (c rawConn) encode(m message.Message) []byte {
+	c.t.Helper()
+	b, err := c.append(nil, m)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return b
 }
 
 // send writes a message; errors show on the other side.
 func (c rawConn) send(m message.Message) {
 	c.t.Helper()
-	b, err := message.AppendFrame(nil, testMagic, m)
-	if err != nil {
-		c.t.Fatal(err)
+	_, _ = c.Write(c.encode(m))
+}
+
+// sendUnknown writes a message of a type that nobody knows.
+func (c rawConn) sendUnknown() {
+	c.t.Helper()
+	var b []byte
+	if v2, ok := c.transport.(*v2Transport); ok {
+		b, _ = v2.seal(nil, append([]byte("\x00newthing\x00\x00\x00\x00"), 1, 2, 3), nil, 0)
+	} else {
+		b = c.encode(&message.Ping{})
+		copy(b[4:], "newthing")
 	}
 	_, _ = c.Write(b)
 }
@@ -204,6 +267,7 @@ func rawPeer(t *testing.T, change func(*Config)) (rawConn, *end) {
 		change(&cfg)
 	}
 	e.run(t.Context(), cfg)
+	conn := newRawConn(t, a)
 	go func() {
 		buf := make([]byte, 4096)
 		for {
@@ -212,18 +276,16 @@ func rawPeer(t *testing.T, change func(*Config)) (rawConn, *end) {
 			}
 		}
 	}()
-	return rawConn{a, t}, e
+	return conn, e
 }
 
 func TestUnknownMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		unknown, _ := message.AppendFrame(nil, testMagic, &message.Ping{})
-		copy(unknown[4:], "newthing")
 		conn, e := rawPeer(t, nil)
-		conn.Write(unknown)
+		conn.sendUnknown()
 		conn.send(testVersion(9))
 		conn.send(&message.VerAck{})
-		conn.Write(unknown)
+		conn.sendUnknown()
 		conn.send(&message.SetMode{})
 		synctest.Wait()
 		if got := e.Stats().Unknown; got != 2 || len(e.received) != 1 {
@@ -235,7 +297,7 @@ func TestUnknownMessages(t *testing.T) {
 		// A stranger may not go on for ever.
 		conn, e = rawPeer(t, nil)
 		for range maxEarlyUnknown + 1 {
-			conn.Write(unknown)
+			conn.sendUnknown()
 		}
 		e.wantReason(t, ReasonHandshake)
 	})
@@ -280,7 +342,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		start = time.Now()
 		conn, e := rawPeer(t, nil)
 		conn.send(testVersion(9))
-		b, _ := message.AppendFrame(nil, testMagic, &message.VerAck{})
+		b := conn.encode(&message.VerAck{})
 		for _, c := range b {
 			time.Sleep(10 * time.Second)
 			conn.Write([]byte{c})

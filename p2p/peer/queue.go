@@ -38,6 +38,7 @@ func newSendQueue() *sendQueue {
 	return &sendQueue{wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
+// frameSize is the message's length on the wire with v1; v2 adds nine bytes more.
 func frameSize(m message.Message) int { return message.HeaderSize + m.Size() }
 
 // push queues the message unless more than limit bytes, or too many messages,

@@ -21,13 +21,13 @@ func deafPeer(t *testing.T, handle func(*Peer, message.Message)) (rawConn, *end)
 		cfg.Handle = handle
 	}
 	e.run(t.Context(), cfg)
-	conn := rawConn{a, t}
+	conn := newRawConn(t, a)
 	conn.send(testVersion(9))
-	if _, err := message.NewReader(a, testMagic).Next(); err != nil {
+	if _, err := conn.next(); err != nil {
 		t.Fatal(err)
 	}
 	conn.send(&message.VerAck{})
-	if _, err := message.NewReader(a, testMagic).Next(); err != nil {
+	if _, err := conn.next(); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Wait()

@@ -24,6 +24,9 @@ const (
 	ReasonHandshake    Reason = "handshake failed"     // out of order, too slow, too old
 	ReasonWrongNetwork Reason = "another network"      // magic or ChainID differs
 	ReasonSelf         Reason = "connected to oneself" // our own nonce came back
+	ReasonNoV2         Reason = "v2 not understood"    // hung up on our v2 handshake without a word
+	ReasonEncryption   Reason = "encryption failed"    // v2: another pool, another protocol, or bytes altered
+	ReasonBusy         Reason = "too many handshakes"  // inbound v2, see Limiter
 	ReasonIdle         Reason = "idle"                 // no complete message within IdleTimeout
 	ReasonSlow         Reason = "too slow"             // send queue full or a write timed out
 	ReasonProtocol     Reason = "protocol violation"   // the peer broke a rule of the messages
@@ -52,15 +55,22 @@ func (e *Error) Error() string {
 // Unwrap returns the details.
 func (e *Error) Unwrap() error { return e.Err }
 
-// readError classifies an error of the frame reader; timeout is the reason if
+// readError classifies an error of the transport; timeout is the reason if
 // it was the deadline.
 func readError(err error, timeout Reason) *Error {
 	reason := ReasonConnection
+	_, isV2 := errors.AsType[v2Error](err)
 	switch rule, isRule := errors.AsType[share.RuleError](err); {
 	case isRule && rule.Kind == message.ErrMagic:
 		reason = ReasonWrongNetwork
 	case isRule:
 		reason = ReasonProtocol
+	case errors.Is(err, errNoV2):
+		reason = ReasonNoV2
+	case isV2:
+		reason = ReasonEncryption
+	case errors.Is(err, errBusy):
+		reason = ReasonBusy
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		reason = timeout
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe),

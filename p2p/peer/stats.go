@@ -16,6 +16,9 @@ type Stats struct {
 	Ping time.Duration
 	// Connected is when New was called.
 	Connected time.Time
+	// Introduced is when the exchange of version messages began: behind the v2
+	// handshake, if there is one. Zero: not yet.
+	Introduced time.Time
 	// LastRecv and LastSend are when bytes last came and went; zero: never.
 	LastRecv, LastSend time.Time
 }
@@ -26,6 +29,7 @@ type counters struct {
 	messagesIn, messagesOut atomic.Uint64
 	unknown                 atomic.Uint64
 	ping                    atomic.Int64 // time.Duration
+	introduced              atomic.Int64 // Unix nanoseconds; 0: not yet
 }
 
 // Stats returns the current counters.
@@ -38,6 +42,7 @@ func (p *Peer) Stats() Stats {
 		Unknown:     p.count.unknown.Load(),
 		Ping:        time.Duration(p.count.ping.Load()),
 		Connected:   p.connected,
+		Introduced:  timeOf(p.count.introduced.Load()),
 		LastRecv:    p.count.bytesIn.Last(),
 		LastSend:    p.count.bytesOut.Last(),
 	}
@@ -62,11 +67,26 @@ func (t *traffic) Add(n uint64) {
 func (t *traffic) Load() uint64 { return t.bytes.Load() }
 
 // Last returns when the latest bytes went by, the zero time if none did.
-func (t *traffic) Last() time.Time {
-	if ns := t.last.Load(); ns != 0 {
-		return time.Unix(0, ns)
+func (t *traffic) Last() time.Time { return timeOf(t.last.Load()) }
+
+// timeOf returns a time in Unix nanoseconds, the zero time for 0.
+func timeOf(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
 	}
-	return time.Time{}
+	return time.Unix(0, ns)
+}
+
+// countingWriter counts the bytes written to a connection.
+type countingWriter struct {
+	w io.Writer
+	n *traffic
+}
+
+func (c countingWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n.Add(uint64(n))
+	return n, err
 }
 
 // countingReader counts the bytes read from a connection.

@@ -7,6 +7,7 @@
 //	        .cookie              RPC password of the running node
 //	        .lock                held by the running node
 //	        logs/                log files
+//	        peers.dat            addresses of other nodes
 //	        sharechain/          database
 package appdir
 
@@ -25,6 +26,7 @@ const (
 	LockFile   = ".lock"
 	LogDir     = "logs"
 	Database   = "sharechain"
+	Peers      = "peers.dat"
 )
 
 // Default is the data directory unless --datadir names another, in the form
