@@ -97,6 +97,8 @@ func (c *Chain) assumed(n *node, tied error, vouched bool) (bool, error) {
 		return true, nil
 	case tied != nil:
 		return false, tied // it may look otherwise when that is known
+	case vouched && n.parent == c.tip:
+		return true, nil // Bitcoin has become harder, which lengthens the window
 	default:
 		return false, contextError(ErrWindow, "share %v at height %d forks so deep that its payout window is not known", n.id, n.height)
 	}
