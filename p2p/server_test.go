@@ -352,7 +352,9 @@ func TestSlowValidation(t *testing.T) {
 	a := start(t, chain, nil)
 	b := start(t, new(fakechain.Chain), dialing(a))
 	c := start(t, new(fakechain.Chain), dialing(a))
-	eventually(t, "connected", func() bool { return a.ConnectedCount() == 2 })
+	eventually(t, "connected", func() bool {
+		return a.ConnectedCount() == 2 && b.ConnectedCount() == 1 && c.ConnectedCount() == 1
+	})
 	b.chain.Accept(slow)
 	b.Announce(slow.ID())
 	<-held

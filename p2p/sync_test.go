@@ -31,7 +31,8 @@ func TestJoinPruned(t *testing.T) {
 		eventually(t, "shares are relayed", sameTip(a, b, c))
 	}
 	for _, s := range []*testServer{b, c} {
-		if st := s.Stats(); s.chain.Len() != 5015 || st.Invalid+st.Undecided != 0 || s.chain.Longest() > verifyChunk {
+		// Some are undecided if the peer announced its tip before it answered.
+		if st := s.Stats(); s.chain.Len() != 5015 || st.Invalid != 0 || s.chain.Longest() > verifyChunk {
 			t.Errorf("%d shares, at most %d at a time, %+v", s.chain.Len(), s.chain.Longest(), st)
 		}
 	}

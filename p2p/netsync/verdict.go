@@ -71,7 +71,8 @@ func (m *Manager) valid(p *peerState, s *share.Share, id chainhash.Hash, w *want
 	}
 	old := false // a session asked for it: everybody else may have it long since
 	if w != nil {
-		old = w.sync && mine
+		// Of a session that brings little it may be new: no more than that can be said.
+		old = w.sync && mine && (m.session == nil || m.session.total >= provenShares)
 		m.forget(w)
 		if w.sync {
 			m.session.accept(m.now)
