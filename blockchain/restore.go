@@ -15,13 +15,18 @@ import (
 // Restore adds a stored share without judging it again: it was valid when it was
 // stored, and the store vouches for its body being that of its ID. Form, proof of
 // work, links, bits and sums are checked nevertheless, so that a damaged store is
-// noticed. Shares come in ascending order of height, and
-// root says that the share was stored without its parent, whether it came so or
-// the parent was pruned. The error is a ContextError of kind ErrCorrupt.
+// noticed. Shares come in ascending order of height, and root says that the share
+// was stored without its parent, whether it came so or the parent was pruned. The
+// error is a ContextError of kind ErrCorrupt.
 //
 // Restored is called after the last.
 func (c *Chain) Restore(s *share.Share, root bool) error {
-	return c.restore(s, root)
+	n, err := c.restorable(s, root)
+	if err != nil {
+		return err
+	}
+	c.insert(n)
+	return nil
 }
 
 // RestoreChecked is Restore for a store that is to be verified: where the payout
@@ -45,15 +50,6 @@ func (c *Chain) RestoreChecked(s *share.Share, root bool) (whole bool, err error
 	}
 	c.insert(n)
 	return !assumed, nil
-}
-
-func (c *Chain) restore(s *share.Share, root bool) error {
-	n, err := c.restorable(s, root)
-	if err != nil {
-		return err
-	}
-	c.insert(n)
-	return nil
 }
 
 // restorable makes the node of a stored share.

@@ -77,7 +77,7 @@ type Params struct {
 	// MaxTimeAhead is how far a share's time may lie ahead of the local clock.
 	MaxTimeAhead time.Duration
 	// MaxBitcoinTimeDrift is how far a share's time may lie before its Bitcoin
-	// block's time or after that of the block's successor.
+	// block's time.
 	MaxBitcoinTimeDrift time.Duration
 
 	// BlockEvery makes a share count as a Bitcoin solution only if its hash

@@ -51,29 +51,26 @@ func (m *Manager) accept(s *share.Share, root chainhash.Hash, now time.Time) (bl
 	if c := m.candidate; c != nil && c.chain.Have(s.Data.Previous) && !m.chain.Have(s.Data.Previous) {
 		return blockchain.Update{}, m.offer(c, s, now)
 	}
+	isRoot := root != (chainhash.Hash{}) && s.ID() == root
 	accept := m.chain.Accept
-	if root != (chainhash.Hash{}) && s.ID() == root {
+	if isRoot {
 		accept = m.chain.AcceptRoot
 	}
 	u, err := accept(s, now)
-	if err == nil {
-		m.meet(s.ID(), now, &u)
+	if c := m.candidate; c != nil && err == nil && s.ID() == c.below {
+		m.merge(c, now, &u)
 	}
 	if c := m.candidate; c != nil && c.chain.Have(s.Data.Previous) {
 		_ = m.offer(c, s, now) // both may have it; the verdict is our chain's
-	} else if s.ID() == root && isElsewhere(err) && m.cfg.Stores != nil && m.chain.WorthComparing(s, now) {
+	} else if isRoot && isElsewhere(err) && m.cfg.Stores != nil && m.chain.WorthComparing(s, now) {
 		err = m.openCandidate(s, now)
 	}
 	return u, err
 }
 
-// meet ends the candidate if our own chain has come to what its root stands on: then
+// merge ends the candidate when our own chain has come to what its root stands on:
 // they are one chain, and ours takes what the candidate has.
-func (m *Manager) meet(id chainhash.Hash, now time.Time, u *blockchain.Update) {
-	c := m.candidate
-	if c == nil || c.below != id {
-		return
-	}
+func (m *Manager) merge(c *candidate, now time.Time, u *blockchain.Update) {
 	take := func(s *share.Share, _ bool) error {
 		more, _ := m.chain.Accept(s, now)
 		u.Add(more)
@@ -231,9 +228,11 @@ func (m *Manager) Close() error {
 	m.acceptMu.Lock()
 	defer m.acceptMu.Unlock()
 	m.broken.Store(true) // nothing is accepted any more
-	if c := m.candidate; c != nil {
-		m.candidate, m.discarded = nil, append(m.discarded, c.store)
+	m.mu.Lock()
+	if m.candidate != nil {
+		m.giveUp()
 	}
+	m.mu.Unlock()
 	m.discard()
 	return m.store.Close()
 }

@@ -100,13 +100,7 @@ func TestAttackPlantedRoot(t *testing.T) {
 // another.
 func TestAttackSlotHeld(t *testing.T) {
 	f := newPairFixture(t)
-	f.Next("g", "")
-	real := append([]string{"g"}, f.Line("m", "g", 100, 5)...)
-	f.Next("g2", "", chaingen.Later(1))
-	fake := f.offered(append([]string{"g2"}, f.Line("w", "g2", 90, 1)...))
-	if err := f.give(fake[:25]); err != nil {
-		t.Fatal(err)
-	}
+	real, _ := f.captured()
 	f.Next("g3", "", chaingen.Later(2))
 	x := f.offered(append([]string{"g3"}, f.Line("x", "g3", 90, 1)...))
 	f.AcceptAll(x[:1], x[0].ID())
@@ -130,13 +124,7 @@ func TestAttackRootTwice(t *testing.T) {
 		c.Store = openStore(t, dir, c.Params)
 		c.Stores = pairOf{database.NewPair(storePath(dir), c.Params.ChainID)}
 	})
-	f.Next("g", "")
-	real := append([]string{"g"}, f.Line("m", "g", 100, 5)...)
-	f.Next("g2", "", chaingen.Later(1))
-	fake := f.offered(append([]string{"g2"}, f.Line("w", "g2", 90, 1)...))
-	if err := f.give(fake[:25]); err != nil {
-		t.Fatal(err)
-	}
+	real, _ := f.captured()
 	list := f.offered(real)
 	bad := *list[1]
 	bad.Header.MerkleRoot[0] ^= 1
@@ -214,13 +202,7 @@ func TestCandidateStoreFails(t *testing.T) {
 // TestAttackEmptyCandidate: a root that cannot be judged yet does not take the slot.
 func TestAttackEmptyCandidate(t *testing.T) {
 	f := newPairFixture(t)
-	f.Next("g", "")
-	real := append([]string{"g"}, f.Line("m", "g", 100, 5)...)
-	f.Next("g2", "", chaingen.Later(1))
-	fake := f.offered(append([]string{"g2"}, f.Line("w", "g2", 90, 1)...))
-	if err := f.give(fake[:25]); err != nil {
-		t.Fatal(err)
-	}
+	real, _ := f.captured()
 	f.Next("future", "m50", chaingen.Later(26*3600))
 	s := f.Generator.Share("future").Share
 	t.Log(f.AcceptAll([]*share.Share{s}, s.ID()), f.candidate != nil)

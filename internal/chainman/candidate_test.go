@@ -75,22 +75,29 @@ func (f *fixture) give(list []*share.Share) (last error) {
 	return last
 }
 
+// captured makes two chains, g to m99 and g2 to w89, and has the Manager take the
+// beginning of what a node with the second offers. It returns the names of the first
+// and the whole offer.
+func (f *fixture) captured() (real []string, fake []*share.Share) {
+	f.T.Helper()
+	f.Next("g", "")
+	real = append([]string{"g"}, f.Line("m", "g", 100, 5)...)
+	f.Next("g2", "", chaingen.Later(1))
+	fake = f.offered(append([]string{"g2"}, f.Line("w", "g2", 90, 1)...))
+	if err := f.give(fake[:25]); err != nil {
+		f.Fatal(err)
+	}
+	return real, fake
+}
+
 // TestWorthlessChainFirst: a newcomer that was fed some other chain first changes to
 // the real one when it is offered that, and has it after a restart; back it does not
 // go.
 func TestWorthlessChainFirst(t *testing.T) {
 	f := newPairFixture(t)
-	f.Next("g", "")
-	real := append([]string{"g"}, f.Line("m", "g", 100, 5)...)
-	f.Next("g2", "", chaingen.Later(1))
-	fake := append([]string{"g2"}, f.Line("w", "g2", 90, 1)...)
-
-	root := f.offered(fake)
+	real, root := f.captured()
 	if root[0].Data.Height == 0 {
 		t.Fatal("the worthless chain is not pruned")
-	}
-	if err := f.give(root[:25]); err != nil {
-		t.Fatal(err)
 	}
 	if tip := f.Tip().ID; tip != root[24].ID() {
 		t.Fatalf("tip %v", tip)
