@@ -24,9 +24,10 @@
 //	20–23   CRC-32C of this
 //
 // and beside the folder, while they are needed, folders with the endings .new (a
-// database in the making), .ready (a rebuilt one about to take the old one's place)
-// and .salvage (what could be read of a damaged one); .bad-YYYYMMDD-HHMMSS is what
-// Rebuild has replaced, and nobody's to delete but the user's.
+// database in the making), .ready (one about to take the old one's place), .salvage
+// (what could be read of a damaged one) and .candidate (another chain's, see Pair);
+// .bad-YYYYMMDD-HHMMSS is what Rebuild or Pair has replaced, and nobody's to delete
+// but the user's.
 //
 // # Versions
 //

@@ -153,7 +153,7 @@ func TestSizes(t *testing.T) {
 func TestKinds(t *testing.T) {
 	var want, got []string
 	kind := regexp.MustCompile(`(?m)^\t(Err\w+) +(?:share\.)?ErrorKind = `)
-	for _, file := range []string{"blockchain/share/errors.go", "blockchain/errors.go", "p2p/message/message.go", "p2p/peer/loops.go"} {
+	for _, file := range []string{"blockchain/share/errors.go", "blockchain/errors.go", "p2p/message/message.go", "p2p/peer/loops.go", "p2p/peer/v2packet.go"} {
 		text := strings.ReplaceAll(read(t, file), "\nconst Err", "\n\tErr")
 		for _, m := range kind.FindAllStringSubmatch(text, -1) {
 			want = append(want, m[1])

@@ -20,9 +20,7 @@ type Chain interface {
 	Joining() bool
 
 	// Have reports whether the share is known as valid. A share held as an orphan
-	// doesn't count, on purpose: its id says nothing of its body until that was
-	// judged, so what is held may be a forgery and the share must still be asked
-	// for.
+	// doesn't count: it is not judged yet, and may be dropped before it is.
 	Have(id chainhash.Hash) bool
 
 	// Locator returns ids of the best chain, the tip first, exponentially

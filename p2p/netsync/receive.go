@@ -76,8 +76,7 @@ func (m *Manager) receiveInv(p *peerState, msg *message.Inv) {
 }
 
 // receiveShares passes shares on to be verified, asked for or not. A share that
-// we seem to have is no exception: what is held as an orphan under its id may be
-// a forgery with the same header, and Accept knows duplicates at once.
+// we seem to have is no exception: Accept knows duplicates at once.
 func (m *Manager) receiveShares(p *peerState, msg *message.Shares) {
 	v := &Verify{From: p.id, Shares: make([]*share.Share, 0, len(msg.Raw))}
 	for _, raw := range msg.Raw {

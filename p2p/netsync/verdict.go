@@ -34,8 +34,8 @@ func (m *Manager) Verdict(now time.Time, from PeerID, s *share.Share, err error)
 	case err == nil:
 		m.valid(p, s, id, w, mine)
 	case isRule(err):
-		// The id may still belong to a valid share, as only a valid one is bound
-		// to its header: if it was wanted, drop asks others for it.
+		// A body that is not bound to its header was refused for that, and the id may
+		// still belong to a valid share: if it was wanted, drop asks others for it.
 		m.stats.Invalid++
 		if p != nil {
 			m.drop(p, true, err)
