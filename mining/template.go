@@ -290,43 +290,8 @@ func (t *Template) HasWitness() bool {
 
 // MerkleBranch returns the hashes that lead from the coinbase to the merkle root of a
 // block with the template's transactions, lowest level first.
-func (t *Template) MerkleBranch() []chainhash.Hash { return MerkleBranch(t.TxIDs()) }
+func (t *Template) MerkleBranch() []chainhash.Hash { return share.MerkleBranch(t.TxIDs()) }
 
-// WitnessCommitment returns the hash that the coinbase's witness commitment output
-// carries after its 6-byte head (BIP 141), for the reserved value of 32 zero bytes.
-//
-// It is always computed here: nodes differ in when they report one.
-func (t *Template) WitnessCommitment() chainhash.Hash {
-	var coinbase, reserved chainhash.Hash // the coinbase counts as a hash of zeros
-	root := share.MerkleRoot(coinbase, MerkleBranch(t.WTxIDs()))
-	return hashPair(&root, &reserved)
-}
-
-// MerkleBranch returns the merkle branch of position 0 in a tree whose leaves are an
-// unknown first leaf followed by ids, lowest level first. The branch of n ids has
-// ⌈log2(n+1)⌉ hashes. ids is left alone.
-func MerkleBranch(ids []chainhash.Hash) []chainhash.Hash {
-	var branch []chainhash.Hash
-	level := slices.Clone(ids) // the level without its leftmost node
-	for len(level) > 0 {
-		branch = append(branch, level[0])
-
-		// The rest pairs up among itself; Bitcoin repeats an odd last hash.
-		rest := level[1:]
-		n := 0
-		for i := 0; i < len(rest); i += 2 {
-			level[n] = hashPair(&rest[i], &rest[min(i+1, len(rest)-1)])
-			n++
-		}
-		level = level[:n]
-	}
-	return branch
-}
-
-// hashPair returns the merkle tree node over two hashes: SHA256d(left ‖ right).
-func hashPair(left, right *chainhash.Hash) chainhash.Hash {
-	var b [2 * chainhash.HashSize]byte
-	copy(b[:chainhash.HashSize], left[:])
-	copy(b[chainhash.HashSize:], right[:])
-	return chainhash.DoubleHashH(b[:])
-}
+// WitnessCommitment returns the hash of the coinbase's witness commitment output
+// (BIP 141). It is always computed here: nodes differ in when they report one.
+func (t *Template) WitnessCommitment() chainhash.Hash { return share.WitnessCommitment(t.WTxIDs()) }

@@ -155,7 +155,7 @@ func TestMerkleBranchBlock100000(t *testing.T) {
 		ids[i] = *h
 	}
 	const want = "f3e94742aca4b5ef85488dc37c06c3282295ffec960994b2c0d5ac2a25a95766"
-	if got := share.MerkleRoot(ids[0], MerkleBranch(ids[1:])); got.String() != want {
+	if got := share.MerkleRoot(ids[0], share.MerkleBranch(ids[1:])); got.String() != want {
 		t.Fatalf("merkle root %v, want %s", got, want)
 	}
 }
@@ -241,6 +241,6 @@ func BenchmarkCheck(b *testing.B) {
 func BenchmarkMerkleBranch(b *testing.B) {
 	ids := testTemplate(b, 4000).TxIDs()
 	for b.Loop() {
-		MerkleBranch(ids)
+		share.MerkleBranch(ids)
 	}
 }

@@ -163,19 +163,6 @@ func appendOutput(b []byte, amount int64, script []byte) []byte {
 	return append(append(b, byte(len(script))), script...)
 }
 
-// MerkleRoot climbs from the coinbase's transaction hash, the leftmost leaf, up
-// its branch.
-func MerkleRoot(coinbase chainhash.Hash, branch []chainhash.Hash) chainhash.Hash {
-	var pair [2 * chainhash.HashSize]byte
-	root := coinbase
-	for i := range branch {
-		copy(pair[:], root[:])
-		copy(pair[chainhash.HashSize:], branch[i][:])
-		root = chainhash.DoubleHashH(pair[:])
-	}
-	return root
-}
-
 // Coinbase builds the coinbase transaction without witness for the finder's amount
 // and the payouts that the sharechain owes.
 func (s *Share) Coinbase(chainID *chainhash.Hash, finder int64, payouts []Payout) []byte {
