@@ -51,6 +51,11 @@ func FuzzNotFound(f *testing.F)   { fuzzDecode(f, CmdNotFound) }
 func FuzzGetLocator(f *testing.F) { fuzzDecode(f, CmdGetLocator) }
 func FuzzSetMode(f *testing.F)    { fuzzDecode(f, CmdSetMode) }
 
+func FuzzCmpctShare(f *testing.F)  { fuzzDecode(f, CmdCmpctShare) }
+func FuzzGetShareTxn(f *testing.F) { fuzzDecode(f, CmdGetShareTxn) }
+func FuzzShareTxn(f *testing.F)    { fuzzDecode(f, CmdShareTxn) }
+func FuzzBlock(f *testing.F)       { fuzzDecode(f, CmdBlock) }
+
 func FuzzGetAddr(f *testing.F) { fuzzDecode(f, CmdGetAddr) }
 func FuzzAddrMe(f *testing.F)  { fuzzDecode(f, CmdAddrMe) }
 

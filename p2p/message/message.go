@@ -42,6 +42,11 @@ const (
 	CmdGetAddr    = "getaddr"
 	CmdAddr       = "addr"
 	CmdAddrMe     = "addrme"
+
+	CmdCmpctShare  = "cmpctshare"
+	CmdGetShareTxn = "getsharetxn"
+	CmdShareTxn    = "sharetxn"
+	CmdBlock       = "block"
 )
 
 // newMessage returns an empty message of the command, nil if it is unknown.
@@ -73,6 +78,14 @@ func newMessage(command string) Message {
 		return new(Addr)
 	case CmdAddrMe:
 		return new(AddrMe)
+	case CmdCmpctShare:
+		return new(CmpctShare)
+	case CmdGetShareTxn:
+		return new(GetShareTxn)
+	case CmdShareTxn:
+		return new(ShareTxn)
+	case CmdBlock:
+		return new(Block)
 	}
 	return nil
 }

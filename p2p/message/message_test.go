@@ -72,6 +72,21 @@ var vectors = []struct {
 	{"getaddr", &GetAddr{}, ""},
 	{"addrme", &AddrMe{Port: 9333}, "7524"},
 	{"addr, empty", &Addr{}, "00"},
+	{"cmpctshare", &CmpctShare{ID: hashOf(1), List: TxList{
+		Nonce: 0x0102030405060708, Base: hashOf(2), Segments: []Segment{
+			{Skip: 0, Copy: 300, Fresh: []ShortID{{1, 2, 3, 4, 5, 6}}}, {Skip: 1, Copy: 2},
+		}}},
+		hexOf("01", 32) + "0807060504030201" + hexOf("02", 32) + "02 00 fd2c01 01 010203040506 01 02 00"},
+	{"cmpctshare without a base", &CmpctShare{ID: hashOf(1), List: TxList{Segments: []Segment{{Fresh: []ShortID{{7}, {8}}}}}},
+		hexOf("01", 32) + hexOf("00", 40) + "01 00 00 02 070000000000 080000000000"},
+	{"cmpctshare, empty", &CmpctShare{ID: hashOf(1)}, hexOf("01", 32) + hexOf("00", 40) + "00"},
+	{"getsharetxn", &GetShareTxn{ID: hashOf(3), Indexes: []int{0, 1, 5, 300, MaxTxs - 1}},
+		hexOf("03", 32) + "05 00 00 03 fd2601 fdec3f"},
+	{"getsharetxn of all", &GetShareTxn{ID: hashOf(3)}, hexOf("03", 32) + "00"},
+	{"sharetxn", &ShareTxn{ID: hashOf(4), First: 253, Raw: [][]byte{unhex(hexOf("ab", 60)), unhex(hexOf("cd", 253))}},
+		hexOf("04", 32) + "fdfd00 02 3c" + hexOf("ab", 60) + "fdfd00" + hexOf("cd", 253)},
+	{"block", &Block{Share: unhex(hexOf("5a", 80)), Coinbase: unhex(hexOf("cb", 91)), List: TxList{Nonce: 9}},
+		"50" + hexOf("5a", 80) + "5b" + hexOf("cb", 91) + "0900000000000000" + hexOf("00", 32) + "00"},
 	{"addr of every network", &Addr{List: []netaddr.Record{
 		record(1_700_000_000, 0, netaddr.IPv4, "01020304", 9333),
 		record(0, 253, netaddr.IPv6, "20010db8000000000000000000000001", 0xffff),
@@ -194,6 +209,25 @@ func TestRefused(t *testing.T) {
 		{"address that claims 2^64-1 bytes", CmdAddr, "01 00000000 00 99 ffffffffffffffffff 0100", ErrCount},
 		{"services not in their shortest form", CmdAddr, "01 00000000 fd0100 01 04 01020304 0100", ErrVarInt},
 		{"address length not in its shortest form", CmdAddr, "01 00000000 00 01 fd0400 01020304 0100", ErrVarInt},
+		{"list of 16667 short ids", CmdCmpctShare, hexOf("00", 72) + "01 00 00 fd" + littleEndian(MaxTxs+1) + hexOf("00", 6*(MaxTxs+1)), ErrCount},
+		{"list of 16667 copies", CmdCmpctShare, hexOf("01", 72) + "01 00 fd" + littleEndian(MaxTxs+1) + "00", ErrCount},
+		{"copies and short ids of 16667 together", CmdCmpctShare, hexOf("01", 72) + "01 00 fd" + littleEndian(MaxTxs) + "01" + hexOf("00", 6), ErrCount},
+		{"copies behind the longest base", CmdCmpctShare, hexOf("01", 72) + "01 fd" + littleEndian(MaxTxs) + "01 00", ErrCount},
+		{"copies of two segments behind it", CmdCmpctShare, hexOf("01", 72) + "02 fd" + littleEndian(MaxTxs-1) + "01 00 00 01 00", ErrCount},
+		{"2^64-1 entries passed over", CmdCmpctShare, hexOf("01", 72) + "01 ffffffffffffffffff 01 00", ErrCount},
+		{"an empty segment", CmdCmpctShare, hexOf("01", 72) + "01 01 00 00", ErrCount},
+		{"copies of no base", CmdCmpctShare, hexOf("00", 72) + "01 00 01 00", ErrField},
+		{"segments that aren't there", CmdCmpctShare, hexOf("01", 72) + "fd1a41" + hexOf("01", 5), ErrTruncated},
+		{"16667 segments", CmdCmpctShare, hexOf("01", 72) + "fd" + littleEndian(MaxTxs+1) + hexOf("01", 60_000), ErrCount},
+		{"a place behind the longest list", CmdGetShareTxn, hexOf("01", 32) + "01 fd" + littleEndian(MaxTxs), ErrCount},
+		{"a second place behind it", CmdGetShareTxn, hexOf("01", 32) + "02 fd" + littleEndian(MaxTxs-1) + "00", ErrCount},
+		{"16667 places", CmdGetShareTxn, hexOf("01", 32) + "fd" + littleEndian(MaxTxs+1) + hexOf("00", MaxTxs+1), ErrCount},
+		{"no transactions", CmdShareTxn, hexOf("01", 32) + "00 00", ErrCount},
+		{"transaction of 59 bytes", CmdShareTxn, hexOf("01", 32) + "00 01 3b" + hexOf("00", 60), ErrCount},
+		{"transaction of 1000001 bytes", CmdShareTxn, hexOf("01", 32) + "00 01 fe41420f00" + hexOf("00", 100), ErrCount},
+		{"transactions behind the last place", CmdShareTxn, hexOf("01", 32) + "fd" + littleEndian(MaxTxs-1) + "02" + hexOf("00", 200), ErrCount},
+		{"block without a share", CmdBlock, "00" + hexOf("00", 200), ErrCount},
+		{"block with a coinbase too long", CmdBlock, "50" + hexOf("00", 80) + "fd" + littleEndian(MaxCoinbase+1) + hexOf("00", MaxCoinbase+1), ErrCount},
 		{"version longer than 4 KiB", CmdVersion, hexOf("00", 4097), ErrPayloadSize},
 	}
 	for _, test := range tests {
@@ -206,6 +240,14 @@ func TestRefused(t *testing.T) {
 
 func littleEndian(n int) string { return hex.EncodeToString([]byte{byte(n), byte(n >> 8)}) }
 
+func everyPlace() []int {
+	list := make([]int, MaxTxs)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
 // TestMaxPayload checks the caps against the longest messages.
 func TestMaxPayload(t *testing.T) {
 	ids := func(n int) []chainhash.Hash { return make([]chainhash.Hash, n) }
@@ -215,8 +257,27 @@ func TestMaxPayload(t *testing.T) {
 		&NotFound{IDs: ids(MaxGetShares)},
 		&GetLocator{Locator: ids(MaxLocator)},
 		&Ping{}, &Pong{}, &SetMode{}, &VerAck{}, &GetAddr{}, &AddrMe{Port: 1},
+		&ShareTxn{ID: hashOf(1), First: MaxTxs - 1, Raw: [][]byte{make([]byte, MaxTx)}},
 	} {
 		if m.Size() != m.MaxPayload() {
+			t.Errorf("%s: longest payload has %d bytes, the cap is %d", m.Command(), m.Size(), m.MaxPayload())
+		}
+		if _, err := Decode(m.Command(), m.AppendPayload(nil)); err != nil {
+			t.Errorf("%s at its longest: %v", m.Command(), err)
+		}
+	}
+	// What cannot be reached exactly, as not all fields can be long at once.
+	each := make([]Segment, MaxTxs)
+	for i := range each {
+		each[i].Fresh = make([]ShortID, 1)
+	}
+	list := TxList{Segments: each}
+	for _, m := range []Message{
+		&CmpctShare{List: list},
+		&Block{Share: make([]byte, share.MaxEncodedSize), Coinbase: make([]byte, MaxCoinbase), List: list},
+		&GetShareTxn{Indexes: everyPlace()},
+	} {
+		if m.Size() > m.MaxPayload() || m.MaxPayload() > MaxPayload {
 			t.Errorf("%s: longest payload has %d bytes, the cap is %d", m.Command(), m.Size(), m.MaxPayload())
 		}
 		if _, err := Decode(m.Command(), m.AppendPayload(nil)); err != nil {

@@ -29,7 +29,7 @@ func anyMessage(t *rapid.T) Message {
 	u32 := func() uint32 { return rapid.Uint32().Draw(t, "u32") }
 	mode := func() RelayMode { return RelayMode(rapid.IntRange(0, 1).Draw(t, "mode")) }
 
-	switch rapid.IntRange(0, 12).Draw(t, "type") {
+	switch rapid.IntRange(0, 16).Draw(t, "type") {
 	case 0:
 		v := &Version{
 			Protocol: u32(), Services: Services(u64()), Time: int64(u64()), Nonce: u64(),
@@ -53,6 +53,25 @@ func anyMessage(t *rapid.T) Message {
 	case 6:
 		raw := rapid.SliceOfN(rapid.Byte(), minShare, share.MaxEncodedSize)
 		return &Shares{Raw: rapid.SliceOfN(raw, 1, 5).Draw(t, "shares")}
+	case 13:
+		return &CmpctShare{ID: hash.Draw(t, "id"), List: anyList(t)}
+	case 14:
+		m := &GetShareTxn{ID: hash.Draw(t, "id")}
+		last := -1
+		for range rapid.IntRange(0, 40).Draw(t, "places") {
+			last += 1 + rapid.IntRange(0, 400).Draw(t, "gap")
+			m.Indexes = append(m.Indexes, last)
+		}
+		return m
+	case 15:
+		raw := rapid.SliceOfN(rapid.Byte(), minTx, 1000)
+		return &ShareTxn{ID: hash.Draw(t, "id"), First: rapid.IntRange(0, MaxTxs-5).Draw(t, "first"), Raw: rapid.SliceOfN(raw, 1, 5).Draw(t, "txs")}
+	case 16:
+		return &Block{
+			Share:    rapid.SliceOfN(rapid.Byte(), minShare, share.MaxEncodedSize).Draw(t, "share"),
+			Coinbase: rapid.SliceOfN(rapid.Byte(), minCoinbase, 2000).Draw(t, "coinbase"),
+			List:     anyList(t),
+		}
 	case 7:
 		return &NotFound{IDs: hashes(1, MaxGetShares)}
 	case 8:
@@ -111,4 +130,17 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("got %+v, want %+v", got, m)
 		}
 	})
+}
+
+// anyList generates a list of transactions.
+func anyList(t *rapid.T) TxList {
+	l := TxList{Nonce: rapid.Uint64().Draw(t, "nonce"), Base: chainhash.Hash{1}}
+	for range rapid.IntRange(0, 20).Draw(t, "segments") {
+		s := Segment{Skip: rapid.IntRange(0, 400).Draw(t, "skip"), Copy: rapid.IntRange(1, 400).Draw(t, "copy")}
+		for range rapid.IntRange(0, 5).Draw(t, "fresh") {
+			s.Fresh = append(s.Fresh, ShortID(rapid.SliceOfN(rapid.Byte(), 6, 6).Draw(t, "short id")))
+		}
+		l.Segments = append(l.Segments, s)
+	}
+	return l
 }
