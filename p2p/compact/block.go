@@ -1,0 +1,121 @@
+package compact
+
+import (
+	"slices"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+// Block is a Bitcoin block that can be put together.
+type Block struct {
+	Share    *share.Share // with the header
+	Coinbase []byte       // without witness
+	Txs      []*Tx        // the others, in order
+}
+
+// blockState is a block that is known.
+type blockState struct {
+	id    chainhash.Hash
+	block Block // without its transactions
+	built bool  // it was returned, or found here
+}
+
+// Found tells of a block that was found here and is submitted already, and its
+// transactions.
+func (r *Relay) Found(b *Block) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := b.Share.ID()
+	r.addList(id, b.Share.Data.Height, b.Txs)
+	if st := r.block(id); st != nil {
+		st.built = true
+		return
+	}
+	r.addBlock(&blockState{id: id, block: Block{Share: b.Share, Coinbase: b.Coinbase}, built: true})
+}
+
+// Block takes a peer's message of a block whose header meets Bitcoin's target; the
+// caller has checked that. An error is a share.RuleError.
+func (r *Relay) Block(now time.Time, from PeerID, s *share.Share, m *message.Block) (Result, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, id := r.peers[from], s.ID()
+	if p == nil {
+		return Result{}, nil
+	}
+	p.blocks.add(id)
+	p.told.add(id)
+	st := r.block(id)
+	if st == nil {
+		if coinbase := chainhash.DoubleHashH(m.Coinbase); share.MerkleRoot(coinbase, s.Branch) != s.Header.MerkleRoot {
+			return Result{}, ruleError(ErrTxList, "the coinbase of block %v is not its own", id)
+		}
+		r.stats.Blocks++
+		st = &blockState{id: id, block: Block{Share: s, Coinbase: slices.Clone(m.Coinbase)}}
+		r.addBlock(st)
+	}
+	if r.list(id) != nil {
+		return Result{Block: r.built(id)}, nil
+	}
+	if r.attemptOf(id, from) != nil {
+		return Result{}, nil
+	}
+	return r.try(now, p, from, id, s, &m.List, false)
+}
+
+// built returns a block that has become complete, once.
+func (r *Relay) built(id chainhash.Hash) *Block {
+	st, l := r.block(id), r.list(id)
+	if st == nil || st.built || l == nil {
+		return nil
+	}
+	st.built = true
+	r.stats.BlocksBuilt++
+	b := st.block
+	b.Txs = l.txs
+	return &b
+}
+
+// AnnounceBlock returns what tells those of the peers that don't know it of a block
+// that was found here or rebuilt.
+func (r *Relay) AnnounceBlock(id chainhash.Hash, to []PeerID) (out []Send) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st, l := r.block(id), r.list(id)
+	if st == nil || l == nil {
+		return nil
+	}
+	e := r.newEncoder(l)
+	raw := st.block.Share.Encode()
+	for _, to := range to {
+		p := r.peers[to]
+		if p == nil || p.blocks.has(id) {
+			continue
+		}
+		list := e.forPeer(p)
+		p.blocks.add(id)
+		p.told.add(id)
+		out = append(out, Send{to, &message.Block{Share: raw, Coinbase: st.block.Coinbase, List: list}})
+	}
+	return out
+}
+
+func (r *Relay) block(id chainhash.Hash) *blockState {
+	for _, st := range r.blocks {
+		if st.id == id {
+			return st
+		}
+	}
+	return nil
+}
+
+func (r *Relay) addBlock(st *blockState) {
+	if len(r.blocks) >= maxBlocks {
+		r.blocks = slices.Delete(r.blocks, 0, 1)
+	}
+	r.blocks = append(r.blocks, st)
+}

@@ -1,0 +1,43 @@
+package compact
+
+import "time"
+
+const (
+	// maxLists is the number of shares whose lists are kept: 80 s of the sharechain
+	// on mainnet, so that a base is at hand for shares of a slow link too.
+	maxLists = 8
+	// maxPoolBytes bounds the transactions of lists and templates: two templates of
+	// blocks at their longest, 4 MB each, and the lists of miners who agree on most of
+	// it. The oldest lists go first; the last one stays.
+	maxPoolBytes = 16 << 20
+	// maxBlocks is the number of blocks that are remembered as rebuilt or waited for.
+	maxBlocks = 8
+	// maxAttempts is how many peers' lists of one share are worked on at a time, as
+	// in Bitcoin Core. The last place is for peers that we dialed, so that inbound
+	// ones can't take them all and never answer.
+	maxAttempts = 3
+	// maxBlockAttempts is the same for a share that is a Bitcoin block: every outbound
+	// peer may help, as a block is worth everything, and cannot be made up.
+	maxBlockAttempts = 10
+	// maxAttemptsAll bounds the attempts for all shares together.
+	maxAttemptsAll = maxAttempts * maxLists
+	// maxAttemptBytes bounds the transactions received for unfinished attempts: one
+	// block at its longest for each place at one share.
+	maxAttemptBytes = maxAttempts * maxBlockBytes
+	// maxBlockBytes is the size of the transactions of a block at its longest, as a
+	// byte weighs one of 4,000,000 units at least.
+	maxBlockBytes = 4_000_000
+	// attemptTimeout is how long an answer may take: as long as one to getshares.
+	attemptTimeout = 30 * time.Second
+	// maxStrikes is how many lists of a peer may turn out to be others than the
+	// shares commit to, twice each with different short ids, before no more of it are
+	// looked at. With 10,000 transactions known it happens by chance once in some
+	// million lists.
+	maxStrikes = 3
+	// answerBytes is the size at which an answer is cut into messages, as in answers
+	// to getshares: small enough for new shares to slip in between.
+	answerBytes = 128 << 10
+	// maxAnswered is the number of answers to one peer for one share: the list
+	// without a base, and transactions for either list.
+	maxAnswered = 3
+)
