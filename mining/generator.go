@@ -49,6 +49,7 @@ type Config struct {
 	Chain  Chain
 	Node   Node
 	Tag    []byte           // coinbase tag, at most share.MaxTag bytes
+	Found  func(*Found)     // called for every share and block found here, see Found; may be nil
 	Log    slog.Logger      // nil for none
 	Now    func() time.Time // nil for time.Now
 }
@@ -81,6 +82,9 @@ func NewGenerator(cfg Config) (*Generator, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Found == nil {
+		cfg.Found = func(*Found) {}
 	}
 	g := &Generator{
 		cfg:      cfg,

@@ -83,45 +83,8 @@ func (j *Job) share(s Solution) *share.Share {
 	}
 }
 
-// block serializes the Bitcoin block that a solution is: header, coinbase with
-// its witness, and the template's transactions.
+// block serializes the Bitcoin block that a solution is.
 func (j *Job) block(s Solution) []byte {
-	t := j.work.template
-	size := 80 + 9 + len(j.Coinb1) + len(j.Coinb2) + 64
-	for i := range t.Txs {
-		size += len(t.Txs[i].Raw)
-	}
 	header := j.Header(s.Extranonce, s.Version, s.Time, s.Nonce)
-	b := share.AppendHeader(make([]byte, 0, size), &header)
-	b = appendVarInt(b, uint64(len(t.Txs)+1))
-	b = appendCoinbaseWitness(b, j.coinbase(s.Extranonce))
-	for i := range t.Txs {
-		b = append(b, t.Txs[i].Raw...)
-	}
-	return b
-}
-
-// appendCoinbaseWitness appends a coinbase in the form with witness (BIP 144):
-// marker and flag behind the version, and the reserved value of 32 zero bytes
-// (BIP 141) before the lock time.
-func appendCoinbaseWitness(b, coinbase []byte) []byte {
-	const version, lockTime = 4, 4
-	b = append(b, coinbase[:version]...)
-	b = append(b, 0x00, 0x01)
-	b = append(b, coinbase[version:len(coinbase)-lockTime]...)
-	b = append(b, 1, chainhash.HashSize)
-	b = append(b, make([]byte, chainhash.HashSize)...)
-	return append(b, coinbase[len(coinbase)-lockTime:]...)
-}
-
-// appendVarInt appends Bitcoin's variable-length integer; a block has fewer than
-// 2³² transactions.
-func appendVarInt(b []byte, n uint64) []byte {
-	switch {
-	case n < 0xfd:
-		return append(b, byte(n))
-	case n <= 0xffff:
-		return append(b, 0xfd, byte(n), byte(n>>8))
-	}
-	return append(b, 0xfe, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
+	return assemble(&header, j.coinbase(s.Extranonce), true, j.work.template.rawTxs())
 }

@@ -39,6 +39,15 @@ type Outcome struct {
 	Share bool // it met the share target and is on the sharechain
 }
 
+// Found is a solution on its way: a block goes to the Bitcoin node at the same time,
+// a share to the chain right afterwards. Whoever is told must not wait.
+type Found struct {
+	Share    *share.Share // which a block that misses the share target is not
+	Coinbase []byte       // without witness
+	Template *Template    // whose transactions the block has
+	Block    bool
+}
+
 // Submit takes a solution that meets the job's share or block target. A Bitcoin
 // block goes to the node before anything else is done; its fate does not depend
 // on ctx, nor on what becomes of the share. The error is the verdict on the
@@ -46,10 +55,19 @@ type Outcome struct {
 func (g *Generator) Submit(_ context.Context, j *Job, s Solution) (Outcome, error) {
 	sh := j.share(s)
 	out := Outcome{Hash: sh.ID()}
-	if out.Block = target.HashMeets(&out.Hash, &j.BlockTarget); out.Block {
-		g.submitBlock(out.Hash, j, s)
+	isShare := target.HashMeets(&out.Hash, &j.ShareTarget)
+	found := &Found{Share: sh, Coinbase: j.coinbase(s.Extranonce), Template: j.work.template}
+	if found.Block = target.HashMeets(&out.Hash, &j.BlockTarget); found.Block {
+		out.Block = true
+		wait := g.startSubmit(out.Hash, j.BitcoinHeight, s.Worker, j.block(s))
+		if isShare {
+			g.cfg.Found(found)
+		}
+		wait()
+	} else if isShare {
+		g.cfg.Found(found)
 	}
-	if !target.HashMeets(&out.Hash, &j.ShareTarget) {
+	if !isShare {
 		return out, nil
 	}
 	err := g.cfg.Chain.Accept(sh)
@@ -64,22 +82,24 @@ func (g *Generator) Submit(_ context.Context, j *Job, s Solution) (Outcome, erro
 	return out, nil
 }
 
-// submitBlock sends the block on its way and gives it a head start.
-func (g *Generator) submitBlock(hash chainhash.Hash, j *Job, s Solution) {
-	block := j.block(s)
+// startSubmit sends a block on its way. The function it returns waits for the
+// answer, but no longer than the head start.
+func (g *Generator) startSubmit(hash chainhash.Hash, height uint32, worker string, block []byte) (wait func()) {
 	answered := make(chan struct{})
 	g.submitting.Go(func() {
 		defer close(answered)
 		ctx, cancel := context.WithTimeout(g.submitCtx, submitTimeout)
 		defer cancel()
 		if err := g.cfg.Node.SubmitBlock(ctx, block); err != nil {
-			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, j.BitcoinHeight, s.Worker, err)
+			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, height, worker, err)
 			return
 		}
-		g.cfg.Log.Infof("BITCOIN BLOCK %v at height %d found by %s", hash, j.BitcoinHeight, s.Worker)
+		g.cfg.Log.Infof("BITCOIN BLOCK %v at height %d found by %s", hash, height, worker)
 	})
-	select {
-	case <-answered:
-	case <-time.After(blockHeadStart):
+	return func() {
+		select {
+		case <-answered:
+		case <-time.After(blockHeadStart):
+		}
 	}
 }

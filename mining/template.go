@@ -250,6 +250,15 @@ func (t *Template) WTxIDs() []chainhash.Hash {
 	return ids
 }
 
+// rawTxs returns the serialized transactions in block order.
+func (t *Template) rawTxs() [][]byte {
+	list := make([][]byte, len(t.Txs))
+	for i := range t.Txs {
+		list[i] = t.Txs[i].Raw
+	}
+	return list
+}
+
 // Fees returns the sum of the transactions' fees in sat.
 func (t *Template) Fees() int64 {
 	var sum int64
