@@ -43,7 +43,7 @@ lint: ## check formatting, vet and staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-demo: ## run a small pool here: Bitcoin node, two p2poold, two miners (BLOCKS=3 ends it after three paid blocks)
+demo: ## run a small pool here: Bitcoin node, three p2poold, of which one is killed and returns (BLOCKS=3 ends it after three paid blocks)
 	@$(GO) build -o bin/demo ./internal/harness/demo
 	@exec bin/demo -blocks $(BLOCKS) -hashrate $(HASHRATE)
 

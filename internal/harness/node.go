@@ -40,6 +40,7 @@ type Node struct {
 	P2P, Stratum string // addresses, host:port
 	proc         *childproc.Process
 	log          *os.File
+	killed       bool // since the last start
 }
 
 // NewNode chooses ports for a node; Start starts it.
@@ -112,6 +113,7 @@ func (n *Node) Launch() (err error) {
 		return err
 	}
 	n.proc, err = childproc.Start(n.programs.Path("p2poold"), n.opts.Dir, args, n.log)
+	n.killed = false
 	return err
 }
 
@@ -128,7 +130,7 @@ func (n *Node) Process() *childproc.Process { return n.proc }
 
 // Stop ends the node in good order.
 func (n *Node) Stop() error {
-	if n.proc == nil {
+	if n.proc == nil || n.killed {
 		return nil
 	}
 	defer n.log.Close()
@@ -139,7 +141,11 @@ func (n *Node) Stop() error {
 func (n *Node) Kill() {
 	n.proc.Kill()
 	n.log.Close()
+	n.killed = true
 }
+
+// Killed reports whether Kill was called since the last start.
+func (n *Node) Killed() bool { return n.killed }
 
 // Call asks the node over RPC; see internal/rpcserver for the methods.
 func (n *Node) Call(ctx context.Context, result any, method string, params ...any) error {

@@ -15,7 +15,6 @@ import (
 )
 
 // Pool is a Bitcoin node and p2poold nodes on it, each with a miner of its own.
-// The second node and all later ones connect to the first.
 type Pool struct {
 	Dir     string
 	Bitcoin *bitcoindtest.Node
@@ -50,9 +49,31 @@ func NewPayee(i int) (Payee, error) {
 	return Payee{Address: addr.EncodeAddress(), Script: script}, err
 }
 
-// StartPool starts everything but the miners. The caller stops the pool also
-// when an error is returned.
+// StartPool starts everything but the miners: the second node and all later ones stay
+// connected to the first. The caller stops the pool also when an error is returned.
 func StartPool(ctx context.Context, programs Programs, dir string, nodes int, args ...string) (*Pool, error) {
+	return startPool(ctx, programs, dir, nodes, func(p *Pool, i int, opts *NodeOptions) {
+		opts.Args = args
+		if i > 0 {
+			opts.Connect = []string{p.Nodes[0].P2P}
+		}
+	})
+}
+
+// StartLine is StartPool for nodes in a line: each is connected to the one before it
+// and finds no others.
+func StartLine(ctx context.Context, programs Programs, dir string, nodes int, args ...string) (*Pool, error) {
+	return startPool(ctx, programs, dir, nodes, func(p *Pool, i int, opts *NodeOptions) {
+		before := "127.0.0.1:1" // nobody listens there
+		if i > 0 {
+			before = p.Nodes[i-1].P2P
+		}
+		opts.Args = append(args[:len(args):len(args)], "--connect="+before)
+	})
+}
+
+// startPool starts nodes whose options join completes.
+func startPool(ctx context.Context, programs Programs, dir string, nodes int, join func(*Pool, int, *NodeOptions)) (*Pool, error) {
 	p := &Pool{Dir: dir}
 	bitcoinDir, err := p.subdir("bitcoin")
 	if err != nil {
@@ -62,7 +83,7 @@ func StartPool(ctx context.Context, programs Programs, dir string, nodes int, ar
 		return p, err
 	}
 	for i := range nodes {
-		if err := p.addNode(ctx, programs, i, args); err != nil {
+		if err := p.addNode(ctx, programs, i, join); err != nil {
 			return p, err
 		}
 	}
@@ -74,7 +95,7 @@ func (p *Pool) subdir(name string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-func (p *Pool) addNode(ctx context.Context, programs Programs, i int, args []string) error {
+func (p *Pool) addNode(ctx context.Context, programs Programs, i int, join func(*Pool, int, *NodeOptions)) error {
 	payee, err := NewPayee(i)
 	if err != nil {
 		return err
@@ -83,10 +104,8 @@ func (p *Pool) addNode(ctx context.Context, programs Programs, i int, args []str
 	if err != nil {
 		return err
 	}
-	opts := NodeOptions{Dir: dir, Bitcoind: p.Bitcoin.URL(), Address: payee.Address, Args: args}
-	if i > 0 {
-		opts.Connect = []string{p.Nodes[0].P2P}
-	}
+	opts := NodeOptions{Dir: dir, Bitcoind: p.Bitcoin.URL(), Address: payee.Address}
+	join(p, i, &opts)
 	n, err := NewNode(programs, opts)
 	if err != nil {
 		return err
@@ -130,12 +149,15 @@ func (p *Pool) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Exited returns an error if a program has ended by itself.
+// Exited returns an error if a program has ended by itself, other than by Kill.
 func (p *Pool) Exited() error {
 	if err := p.Bitcoin.Exited(); err != nil {
 		return err
 	}
 	for i, n := range p.Nodes {
+		if n.killed {
+			continue
+		}
 		select {
 		case <-n.proc.Done():
 			return fmt.Errorf("node %d ended: %w; it said:\n%s", i, n.proc.Err(), n.proc.Output())

@@ -18,6 +18,10 @@ type watcher struct {
 	lines int             // status lines printed, for the heading
 
 	failures int // rounds in a row without an answer
+
+	outage time.Duration // of the node in the middle; 0: none
+	stage  stage
+	downAt time.Time
 }
 
 // status is what one node says of itself: the parts of getinfo and
@@ -29,6 +33,8 @@ type status struct {
 	HashRate float64 `json:"hashrate"`
 	Shares   int     `json:"shares"`
 	Uncles   int     `json:"uncles"`
+
+	down bool
 }
 
 // maxFailures is how many rounds of questions in a row may go unanswered: a busy
@@ -48,14 +54,20 @@ func (w *watcher) watch(ctx context.Context, interval time.Duration) error {
 		if err := w.pool.Exited(); err != nil {
 			return err
 		}
-		err := errors.Join(w.showStatus(ctx), w.showBlocks(ctx))
+		nodes, err := w.showStatus(ctx)
+		err = errors.Join(err, w.showBlocks(ctx))
 		if w.failures++; err == nil {
 			w.failures = 0
 		}
 		if w.failures > maxFailures {
 			return err
 		}
-		if w.want > 0 && w.paid >= w.want {
+		if err == nil {
+			if err := w.advance(ctx, nodes); err != nil {
+				return err
+			}
+		}
+		if w.want > 0 && w.paid >= w.want && (w.stage == healed || w.outage == 0) {
 			fmt.Printf("\n%d Bitcoin blocks have paid all miners.\n", w.paid)
 			return nil
 		}
@@ -63,29 +75,42 @@ func (w *watcher) watch(ctx context.Context, interval time.Duration) error {
 }
 
 // showStatus prints one line.
-func (w *watcher) showStatus(ctx context.Context) error {
+func (w *watcher) showStatus(ctx context.Context) ([]status, error) {
 	nodes := make([]status, len(w.pool.Nodes))
+	var hashrate float64
 	for i, n := range w.pool.Nodes {
+		if nodes[i].down = n.Killed(); nodes[i].down {
+			continue
+		}
 		for _, method := range []string{"getsharechaininfo", "getinfo"} {
 			if err := n.Call(ctx, &nodes[i], method); err != nil {
-				return fmt.Errorf("node %c: %w", 'A'+i, err)
+				return nil, fmt.Errorf("node %c: %w", 'A'+i, err)
 			}
 		}
+		hashrate += nodes[i].HashRate
 	}
 	const headingEvery = 20
 	if w.lines%headingEvery == 0 {
-		fmt.Println("time      shares  uncles  tip of node A         tip of node B         peers  hashrate   blocks")
+		fmt.Println("time      shares  uncles  tip of node A   tip of node B   tip of node C   peers  hashrate   blocks")
 	}
 	w.lines++
-	a, b := nodes[0], nodes[1]
-	fmt.Printf("%s  %6d  %6d  %-20s  %-20s  %2d %2d  %9s  %6d\n", time.Now().Format(time.TimeOnly),
-		a.Shares, a.Uncles, tip(a), tip(b), a.Peers, b.Peers, rate(a.HashRate+b.HashRate), len(w.shown))
-	return nil
+	fmt.Printf("%s  %6d  %6d ", time.Now().Format(time.TimeOnly), nodes[0].Shares, nodes[0].Uncles)
+	for _, s := range nodes {
+		fmt.Printf(" %-15s", tip(s))
+	}
+	for _, s := range nodes {
+		fmt.Printf(" %d", s.Peers)
+	}
+	fmt.Printf("  %9s  %6d\n", rate(hashrate), len(w.shown))
+	return nodes, nil
 }
 
 // tip abbreviates a share's ID to its last digits; the first are zeros.
 func tip(s status) string {
-	if s.Tip == "" {
+	switch {
+	case s.down:
+		return "killed"
+	case s.Tip == "":
 		return "none"
 	}
 	return fmt.Sprintf("%d …%s", s.Height, s.Tip[len(s.Tip)-8:])
