@@ -147,7 +147,8 @@ func TestRolledSolutions(t *testing.T) {
 
 // TestBlockIsNeverTooLarge draws templates near their limits of weight and
 // signature operations. Whatever class a job gets, btcd must find its block
-// within the limits, and the next larger class must really be too large.
+// within the limits, and where transactions had to make room, no more of them than
+// needed; the next larger class must really be too large, with all of them.
 func TestBlockIsNeverTooLarge(t *testing.T) {
 	// What the estimate may be too high by: it counts the longest coinbase
 	// script, the longest finder's output and three-byte counts.
@@ -173,7 +174,7 @@ func TestBlockIsNeverTooLarge(t *testing.T) {
 				rt.Fatalf("asked for class %v, got %v", asked, j.Class())
 			}
 			larger = j.Class() + 1
-			if w, s := cost(t, j, tmpl); w > tmpl.WeightLimit || s > tmpl.SigopLimit {
+			if w, s := cost(t, j); w > tmpl.WeightLimit || s > tmpl.SigopLimit {
 				rt.Fatalf("block of weight %d and %d sigops, allowed are %d and %d", w, s, tmpl.WeightLimit, tmpl.SigopLimit)
 			}
 		}
@@ -183,7 +184,7 @@ func TestBlockIsNeverTooLarge(t *testing.T) {
 		roomy := *tmpl
 		roomy.WeightLimit, roomy.SigopLimit = DefaultWeightLimit, DefaultSigopLimit
 		f.SetTemplate(&roomy)
-		w, s := cost(t, f.job(finder, larger), tmpl)
+		w, s := cost(t, f.job(finder, larger))
 		if w+slack <= tmpl.WeightLimit && s+witnessScale <= tmpl.SigopLimit {
 			rt.Fatalf("class %v was refused with weight %d and %d sigops, allowed are %d and %d", larger, w, s, tmpl.WeightLimit, tmpl.SigopLimit)
 		}
@@ -210,10 +211,10 @@ func padded(txs []TemplateTx, n int) []TemplateTx {
 
 // cost returns what btcd says a job's block weighs and costs in signature
 // operations.
-func cost(t testing.TB, j *Job, tmpl *Template) (weight, sigops int64) {
+func cost(t testing.TB, j *Job) (weight, sigops int64) {
 	block := parseBlock(t, j.block(Solution{Version: j.Version, Time: j.Time}))
 	coinbase := block.Transactions()[0]
-	return btcchain.GetBlockWeight(block), tmpl.Sigops() + int64(btcchain.CountSigOps(coinbase))*witnessScale
+	return btcchain.GetBlockWeight(block), j.template.Sigops() + int64(btcchain.CountSigOps(coinbase))*witnessScale
 }
 
 // TestFullBlock builds on a template of 4 MB of weight less the room that Bitcoin
@@ -228,7 +229,7 @@ func TestFullBlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := f.job(p2tr(9000), share.Class1152)
-	w, _ := cost(t, j, tmpl)
+	w, _ := cost(t, j)
 	if j.Class() != share.Class36 || w > DefaultWeightLimit {
 		t.Errorf("class %v, weight %d", j.Class(), w)
 	}

@@ -45,7 +45,8 @@ type fakeChain struct {
 	mu     sync.Mutex
 	tip    *blockchain.Tip
 	scores []payout.Score
-	err    error // of Payouts
+	table  *payout.Table // of scores; nil: not made yet
+	err    error         // of Payouts
 	accept func(*share.Share) error
 }
 
@@ -58,7 +59,10 @@ func (c *fakeChain) Tip() *blockchain.Tip {
 func (c *fakeChain) Payouts(parent chainhash.Hash, _ uint32, value int64, class share.Class) (payout.Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return payout.NewTable(c.scores).Compute(c.params, value, class, &parent), c.err
+	if c.table == nil {
+		c.table = payout.NewTable(c.scores)
+	}
+	return c.table.Compute(c.params, value, class, &parent), c.err
 }
 
 func (c *fakeChain) Accept(s *share.Share) error {
@@ -72,6 +76,7 @@ func (c *fakeChain) set(f func(*fakeChain)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f(c)
+	c.table = nil
 }
 
 // realChain is a blockchain.Chain behind the methods that mining needs.
@@ -140,7 +145,7 @@ func (n *fakeNode) submitted() [][]byte {
 
 // fixture is a Generator among fakes.
 type fixture struct {
-	*testing.T
+	testing.TB
 	*Generator
 	params *chainparams.Params
 	clock  *clock
@@ -150,11 +155,11 @@ type fixture struct {
 
 // newFixture returns a Generator on regtest, on an empty sharechain and at the
 // time of testTemplate.
-func newFixture(t *testing.T, opts ...chainparams.Option) *fixture {
+func newFixture(t testing.TB, opts ...chainparams.Option) *fixture {
 	t.Helper()
 	params := testParams(t, opts...)
 	f := &fixture{
-		T: t, params: params, node: &fakeNode{},
+		TB: t, params: params, node: &fakeNode{},
 		clock: &clock{now: time.Unix(1_700_000_000, 0)},
 		chain: &fakeChain{params: params, tip: blockchain.New(params).Tip()},
 	}

@@ -41,7 +41,7 @@ func checkJobCoinbase(t *testing.T, f *fixture, scores []payout.Score, class sha
 	}
 	s := Solution{Extranonce: [share.ExtranonceSize]byte{0xab, 11: 0xcd}, Version: j.Version, Time: j.Time}
 	sh := j.share(s)
-	raw := slices.Concat(j.Coinb1, s.Extranonce[:], j.Coinb2)
+	raw := slices.Concat(j.Coinb1(), s.Extranonce[:], j.Coinb2)
 
 	result := payout.NewTable(scores).Compute(f.params, sh.Data.CoinbaseValue, class, &sh.Data.Previous)
 	if !bytes.Equal(raw, sh.Coinbase(&f.params.ChainID, result.Finder, result.Payouts)) {
@@ -87,11 +87,11 @@ func TestJobsShareTheirBytes(t *testing.T) {
 	f.chain.set(func(c *fakeChain) { c.scores = testScores(100, payee) })
 	f.SetTemplate(f.template(3))
 	a, b := f.job(payee(0), share.Class144), f.job(payee(5), share.Class144)
-	if len(a.Coinb1) != len(b.Coinb1) || bytes.Equal(a.Coinb1, b.Coinb1) || !bytes.Equal(a.Coinb2, b.Coinb2) || len(a.Coinb2) != 4 {
+	if len(a.Coinb1()) != len(b.Coinb1()) || a.Shared != b.Shared || bytes.Equal(a.Tail, b.Tail) || !bytes.Equal(a.Coinb2, b.Coinb2) || len(a.Coinb2) != 4 {
 		t.Error("the heads differ in length, or not at all, or the tails do")
 	}
 	without := func(j *Job) []byte {
-		return bytes.Replace(j.Coinb1[:len(j.Coinb1)-chainhash.HashSize], j.data.Payee, nil, 1)
+		return bytes.Replace(j.Head, j.data.Payee, nil, 1)
 	}
 	if !bytes.Equal(without(a), without(b)) {
 		t.Error("the heads differ behind the finder's output and before the commitment")
@@ -177,7 +177,7 @@ func TestJobRefusals(t *testing.T) {
 		{Finder: -1, Payouts: []share.Payout{{Amount: j.data.CoinbaseValue + 1}}},
 		{Finder: j.data.CoinbaseValue, Payouts: []share.Payout{{Amount: 1}}},
 	} {
-		if err := j.verify(wrong); err == nil {
+		if err := j.audit(&wrong); err == nil {
 			t.Errorf("%+v passed", wrong)
 		}
 	}

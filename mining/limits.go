@@ -26,20 +26,19 @@ const (
 	outputOverhead = 8 + 1
 )
 
-// fits reports whether the block with this distribution stays within the weight
-// and signature operations that the template allows. Nodes reserve room for a
-// coinbase, but not for any number of outputs.
-func (w *Work) fits(r payout.Result) bool {
+// excess returns by how much weight and signature operation cost the block with this
+// distribution is above what the template allows, zero or less if it fits. Nodes
+// reserve room for a coinbase, but not for any number of outputs.
+func (t *Template) excess(r *payout.Result) (weight, sigops int64) {
 	bytes := int64(coinbaseOverhead + outputOverhead + share.MaxPayee)
 	// The finder's script is not known yet; P2PKH has most signature operations.
-	sigops := int64(witnessScale)
+	sigops = witnessScale
 	for i := range r.Payouts {
 		bytes += outputOverhead + int64(len(r.Payouts[i].Script))
 		if txscript.IsPayToPubKeyHash(r.Payouts[i].Script) {
 			sigops += witnessScale
 		}
 	}
-	t := w.template
-	weight := headerWeight + bytes*witnessScale + coinbaseWitness + t.Weight()
-	return weight <= t.WeightLimit && sigops+t.Sigops() <= t.SigopLimit
+	weight = headerWeight + bytes*witnessScale + coinbaseWitness + t.Weight() - t.WeightLimit
+	return weight, sigops + t.Sigops() - t.SigopLimit
 }

@@ -64,7 +64,7 @@ func TestFoundShare(t *testing.T) {
 	if _, err := f.Submit(t.Context(), j, solve(t, j, meets(&j.ShareTarget, &j.BlockTarget))); err != nil {
 		t.Fatal(err)
 	}
-	if len(*found) != 1 || (*found)[0].Block || (*found)[0].Template != j.work.template {
+	if len(*found) != 1 || (*found)[0].Block || (*found)[0].Template != j.template {
 		t.Errorf("told of %v", *found)
 	}
 }

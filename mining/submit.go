@@ -56,7 +56,7 @@ func (g *Generator) Submit(_ context.Context, j *Job, s Solution) (Outcome, erro
 	sh := j.share(s)
 	out := Outcome{Hash: sh.ID()}
 	isShare := target.HashMeets(&out.Hash, &j.ShareTarget)
-	found := &Found{Share: sh, Coinbase: j.coinbase(s.Extranonce), Template: j.work.template}
+	found := &Found{Share: sh, Coinbase: j.coinbase(s.Extranonce), Template: j.template}
 	if found.Block = target.HashMeets(&out.Hash, &j.BlockTarget); found.Block {
 		out.Block = true
 		wait := g.startSubmit(out.Hash, j.BitcoinHeight, s.Worker, j.block(s))

@@ -93,7 +93,7 @@ func TestCheck(t *testing.T) {
 		{"depends below 0", func(t *Template) { t.Txs[1].Depends = []int{-1} }, "depends on transaction -1"},
 		{"other bytes", func(t *Template) { t.Txs[1].Raw = otherRaw.Bytes() }, "hash to"},
 		{"wrong witness id", func(t *Template) { t.Txs[0].WTxID[0]++ }, "with witness"},
-		{"trailing bytes", func(t *Template) { t.Txs[1].Raw = append(t.Txs[1].Raw, 0) }, "trailing"},
+		{"trailing bytes", func(t *Template) { t.Txs[1].Raw = append(t.Txs[1].Raw, 0) }, "can't be read"},
 		{"cut short", func(t *Template) { t.Txs[1].Raw = t.Txs[1].Raw[:20] }, "can't be read"},
 		{"twice", func(t *Template) { t.Txs[2] = t.Txs[1] }, "appears twice"},
 		{"too many", func(t *Template) { t.Txs = make([]TemplateTx, MaxTemplateTxs+1) }, "transactions, more"},

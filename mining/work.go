@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain"
@@ -39,25 +38,28 @@ type Work struct {
 	tip      *blockchain.Tip
 	data     share.Data // of every share of this work, but for payee and class
 
-	branch      []chainhash.Hash
+	trims       *trims // of the template
 	shareTarget uint256.Uint256
 	blockTarget uint256.Uint256
 	minTime     uint32
 	maxTime     uint32
 	now         func() time.Time
 
-	payouts [5]func() *classPayouts // by class, computed when first needed
+	classes [5]func() *classWork // by class, computed when first needed
 }
 
-// classPayouts is what all jobs of a work and class have in common.
-type classPayouts struct {
-	result payout.Result
-	fits   bool  // the block stays within its limits of weight and sigops
-	err    error // there are no payouts: the tip has left the chain's memory
+// classWork is what all jobs of a work and class have in common.
+type classWork struct {
+	variant *variant
+	result  payout.Result
+	shared  *Shared
+	coinb2  []byte
+	fits    bool  // the block stays within its limits of weight and sigops
+	err     error // there are no payouts: the tip has left the chain's memory
 }
 
-// newWork joins template and tip. The merkle branch and the witness commitment
-// are taken over from previous work on the same template.
+// newWork joins template and tip. What was prepared of the template is taken over
+// from previous work on it.
 func newWork(cfg *Config, t *Template, tip *blockchain.Tip, previous *Work) (*Work, error) {
 	bitcoinTarget, err := target.FromCompact(t.Bits)
 	if err != nil {
@@ -90,13 +92,12 @@ func newWork(cfg *Config, t *Template, tip *blockchain.Tip, previous *Work) (*Wo
 		w.maxTime = w.jobTime()
 	}
 	if previous != nil && previous.template == t {
-		w.branch, w.data.WitnessCommitment = previous.branch, previous.data.WitnessCommitment
+		w.trims = previous.trims
 	} else {
-		commitment := t.WitnessCommitment()
-		w.branch, w.data.WitnessCommitment = t.MerkleBranch(), commitment[:]
+		w.trims = newTrims(t)
 	}
-	for class := range w.payouts {
-		w.payouts[class] = sync.OnceValue(func() *classPayouts { return w.classPayouts(share.Class(class)) })
+	for class := range w.classes {
+		w.classes[class] = sync.OnceValue(func() *classWork { return w.classWork(share.Class(class)) })
 	}
 	return w, nil
 }
@@ -116,21 +117,52 @@ func (w *Work) Payouts(class share.Class) (payout.Result, error) {
 	if !class.Valid() {
 		return payout.Result{}, fmt.Errorf("unknown output class %d", uint8(class))
 	}
-	c := w.payouts[class]()
+	c := w.classes[class]()
 	return c.result, c.err
 }
 
-func (w *Work) classPayouts(class share.Class) *classPayouts {
-	c := new(classPayouts)
-	if c.result, c.err = w.chain.Payouts(w.tip.ID, w.template.Bits, w.data.CoinbaseValue, class); c.err == nil {
-		c.fits = w.fits(c.result)
+// classWork distributes the coinbase value to a class, and makes room for that many
+// outputs if need be: fewer transactions bring less, which may change the payouts.
+func (w *Work) classWork(class share.Class) *classWork {
+	c := new(classWork)
+	var weight, sigops int64 // to be freed
+	for range maxFits {
+		if c.variant, c.err = w.trims.without(weight, sigops); c.err != nil {
+			if c.err == errTrim {
+				c.err = nil // not fits
+			}
+			return c
+		}
+		c.result, c.err = w.chain.Payouts(w.tip.ID, w.template.Bits, c.variant.CoinbaseValue, class)
+		if c.err != nil {
+			return c
+		}
+		moreWeight, moreSigops := c.variant.excess(&c.result)
+		if c.fits = moreWeight <= 0 && moreSigops <= 0; c.fits {
+			break
+		}
+		// From the full template on, as the variant may have lost more than it had to.
+		freed, freedSigops := w.template.Weight()-c.variant.Weight(), w.template.Sigops()-c.variant.Sigops()
+		weight, sigops = max(freed+moreWeight, weight), max(freedSigops+moreSigops, sigops)
 	}
+	data := w.data
+	data.WitnessCommitment = c.variant.commitment[:]
+	c.coinb2 = binary.LittleEndian.AppendUint32(nil, data.LockTime())
+	c.shared = &Shared{Bytes: data.AppendCoinbaseTail(nil, c.result.Payouts)}
 	return c
 }
 
+// usualHead is room for the head of a coinbase: without merged mining it has some 115
+// bytes.
+const usualHead = 128
+
+// maxFits is how often a class's payouts are computed until they fit: once, once
+// more with the room they need, and twice if the smaller value spreads over more.
+const maxFits = 4
+
 // check returns why even the smallest class has no job.
 func (w *Work) check() error {
-	c := w.payouts[share.Class12]()
+	c := w.classes[share.Class12]()
 	if c.err == nil && !c.fits {
 		return errNoRoom(share.Class12)
 	}
@@ -142,7 +174,7 @@ func errNoRoom(class share.Class) error {
 }
 
 // Job returns the job that pays payee, an output script of a standard form, with
-// a coinbase of at most the class: where the template leaves no room for that
+// a coinbase of at most the class: where the template cannot make room for that
 // many outputs, the largest class that fits is taken.
 func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 	if err := share.CheckPayee(payee); err != nil {
@@ -151,31 +183,32 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 	if !class.Valid() {
 		return nil, fmt.Errorf("unknown output class %d", uint8(class))
 	}
-	payouts := w.payouts[class]()
-	for payouts.err == nil && !payouts.fits && class > share.Class12 {
+	c := w.classes[class]()
+	for c.err == nil && !c.fits && class > share.Class12 {
 		class--
-		payouts = w.payouts[class]()
+		c = w.classes[class]()
 	}
-	if payouts.err != nil {
-		return nil, payouts.err
+	if c.err != nil {
+		return nil, c.err
 	}
-	if !payouts.fits {
+	if !c.fits {
 		return nil, errNoRoom(class)
 	}
 	data := w.data
 	data.Payee, data.Class = slices.Clone(payee), class
-	prefix := data.AppendCoinbasePrefix(nil, payouts.result.Finder, payouts.result.Payouts)
-	commitment := data.Commitment(&w.params.ChainID)
+	data.CoinbaseValue, data.WitnessCommitment = c.variant.CoinbaseValue, c.variant.commitment[:]
 	j := &Job{
 		PrevBlock: w.template.PrevBlock, Version: versionBase, Bits: w.template.Bits,
 		Time: w.currentTime(), MinTime: w.minTime, MaxTime: w.maxTime,
-		Coinb1: append(prefix, commitment[:]...),
-		Coinb2: binary.LittleEndian.AppendUint32(nil, data.LockTime()),
-		Branch: w.branch, ShareTarget: w.shareTarget, BlockTarget: w.blockTarget,
+		Head:   data.AppendCoinbaseHead(make([]byte, 0, usualHead), c.result.Finder, len(c.result.Payouts)),
+		Shared: c.shared, Coinb2: c.coinb2,
+		Branch: c.variant.branch, ShareTarget: w.shareTarget, BlockTarget: w.blockTarget,
 		ShareHeight: data.Height, BitcoinHeight: data.BitcoinHeight,
-		data: data, link: share.NewLink(prefix), work: w,
+		data: data, template: c.variant.Template, lazy: new(lazyLink),
 	}
-	if err := j.verify(payouts.result); err != nil {
+	commitment := data.Commitment(&w.params.ChainID)
+	j.Tail = commitment[:]
+	if err := j.audit(&c.result); err != nil {
 		return nil, err
 	}
 	return j, nil

@@ -114,7 +114,7 @@ func newFakeWork(n byte, shareDifficulty float64) *fakeWork {
 	return &fakeWork{job: mining.Job{
 		PrevBlock: prev, Version: 0x3fffe004, Bits: 0x207fffff,
 		Time: fakeTime, MinTime: fakeTime - 100, MaxTime: fakeTime + 7000,
-		Coinb1: []byte{0x02, 0, 0, 0, 1}, Coinb2: []byte{0xff, n, 0, 0, 0, 0},
+		Head: []byte{0x02, 0, 0, 0, 1}, Coinb2: []byte{0xff, n, 0, 0, 0, 0},
 		Branch:      []chainhash.Hash{{1, 2, 3}, {4, 5, 6}},
 		ShareTarget: target.FromDifficulty(shareDifficulty), BlockTarget: blockTarget,
 		ShareHeight: 7, BitcoinHeight: 1,

@@ -153,7 +153,7 @@ func (s *session) sendJob(now time.Time) {
 	s.lastNotify = now
 
 	s.scratch = s.appendDifficultyChange(s.scratch[:0], j.diff)
-	s.scratch = appendNotify(s.scratch, j, p.middle, clean)
+	s.scratch = appendNotify(s.scratch, j, &p.notify, clean)
 	s.out.send(s.scratch)
 	if cap(s.scratch) > keptBuffer {
 		s.scratch = nil
@@ -237,11 +237,11 @@ func (s *session) close(now time.Time) {
 }
 
 // appendNotify appends mining.notify.
-func appendNotify(dst []byte, j *liveJob, middle []byte, clean bool) []byte {
+func appendNotify(dst []byte, j *liveJob, p *notifyParts, clean bool) []byte {
 	dst = append(dst, `{"id":null,"method":"mining.notify","params":["`...)
 	dst = strconv.AppendUint(dst, j.id, 16)
 	dst = append(dst, '"')
-	dst = append(dst, middle...)
+	dst = append(append(append(dst, p.begin...), p.shared...), p.end...)
 	dst = appendUint32(dst, j.ntime)
 	if clean {
 		return append(dst, `",true]}`+"\n"...)

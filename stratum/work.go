@@ -43,8 +43,12 @@ type prepared struct {
 	built     time.Time
 	version   int32   // the job's, with the rollable bits zero
 	shareDiff float64 // the difficulty of the share target
-	middle    []byte  // the parameters from prevhash to nbits, commas around
+	notify    notifyParts
 }
+
+// notifyParts are the parameters of notify from prevhash to nbits, commas around.
+// The long one belongs to all jobs of a class.
+type notifyParts struct{ begin, shared, end []byte }
 
 func newWorkset(work Work, reason string) *workset {
 	return &workset{work: work, reason: reason, jobs: make(map[jobKey]*prepared)}
@@ -76,7 +80,7 @@ func (p *prepared) build(work Work, payee []byte, class share.Class) {
 	// with zeros to start from all three agree.
 	p.version = p.job.Version &^ int32(versionMask)
 	p.shareDiff = target.Difficulty(&p.job.ShareTarget)
-	p.middle = appendMiddle(nil, p.job, p.version)
+	p.notify = newNotifyParts(p.job, p.version)
 }
 
 // ntime is the header time to send now: the job's, moved on by the time that
@@ -87,28 +91,32 @@ func (p *prepared) ntime(now time.Time) uint32 {
 	return uint32(max(t, uint64(p.job.MinTime)))
 }
 
-// appendMiddle appends the parameters of notify from prevhash to nbits.
-func appendMiddle(dst []byte, job *mining.Job, version int32) []byte {
-	dst = append(dst, `,"`...)
-	dst = appendPrevHash(dst, &job.PrevBlock)
-	dst = append(dst, `","`...)
-	dst = hex.AppendEncode(dst, job.Coinb1)
-	dst = append(dst, `","`...)
-	dst = hex.AppendEncode(dst, job.Coinb2)
-	dst = append(dst, `",[`...)
+func newNotifyParts(job *mining.Job, version int32) notifyParts {
+	begin := append(make([]byte, 0, 80+2*len(job.Head)), `,"`...)
+	begin = appendPrevHash(begin, &job.PrevBlock)
+	begin = append(begin, `","`...)
+	begin = hex.AppendEncode(begin, job.Head)
+
+	const perHash = 3 + 2*chainhash.HashSize
+	end := make([]byte, 0, 64+2*len(job.Tail)+2*len(job.Coinb2)+perHash*len(job.Branch))
+	end = hex.AppendEncode(end, job.Tail)
+	end = append(end, `","`...)
+	end = hex.AppendEncode(end, job.Coinb2)
+	end = append(end, `",[`...)
 	for i := range job.Branch {
 		if i > 0 {
-			dst = append(dst, ',')
+			end = append(end, ',')
 		}
-		dst = append(dst, '"')
-		dst = hex.AppendEncode(dst, job.Branch[i][:])
-		dst = append(dst, '"')
+		end = append(end, '"')
+		end = hex.AppendEncode(end, job.Branch[i][:])
+		end = append(end, '"')
 	}
-	dst = append(dst, `],"`...)
-	dst = appendUint32(dst, uint32(version))
-	dst = append(dst, `","`...)
-	dst = appendUint32(dst, job.Bits)
-	return append(dst, `","`...)
+	end = append(end, `],"`...)
+	end = appendUint32(end, uint32(version))
+	end = append(end, `","`...)
+	end = appendUint32(end, job.Bits)
+	end = append(end, `","`...)
+	return notifyParts{begin: begin, shared: job.Shared.Hex(), end: end}
 }
 
 // appendPrevHash appends the hash as Stratum has it: in internal byte order,

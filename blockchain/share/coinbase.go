@@ -53,6 +53,13 @@ func (d *Data) Commitment(chainID *chainhash.Hash) chainhash.Hash {
 // commitment are not in it, so that it is the same for all shares of a job.
 func (d *Data) AppendCoinbasePrefix(b []byte, finder int64, payouts []Payout) []byte {
 	b = slices.Grow(b, MaxCoinbasePrefix-(maxOutputs-len(payouts))*maxOutput)
+	return d.AppendCoinbaseTail(d.AppendCoinbaseHead(b, finder, len(payouts)), payouts)
+}
+
+// AppendCoinbaseHead appends what AppendCoinbasePrefix begins with: all up to the
+// finder's output, the only part in which the payee stands. There are that many
+// payouts.
+func (d *Data) AppendCoinbaseHead(b []byte, finder int64, payouts int) []byte {
 	b = binary.LittleEndian.AppendUint32(b, coinbaseVersion)
 	b = append(b, 1)
 	b = append(b, zeroHash[:]...)
@@ -62,8 +69,12 @@ func (d *Data) AppendCoinbasePrefix(b []byte, finder int64, payouts []Payout) []
 	// At most maxScriptSig bytes, hence a one-byte length.
 	b[length] = byte(len(b) - length - 1)
 	b = binary.LittleEndian.AppendUint32(b, coinbaseSequence)
-	b = appendVarInt(b, 1+len(payouts)+1)
-	b = appendOutput(b, finder, d.Payee)
+	b = appendVarInt(b, 1+payouts+1)
+	return appendOutput(b, finder, d.Payee)
+}
+
+// AppendCoinbaseTail appends what AppendCoinbasePrefix ends with, behind the head.
+func (d *Data) AppendCoinbaseTail(b []byte, payouts []Payout) []byte {
 	for i := range payouts {
 		b = appendOutput(b, payouts[i].Amount, payouts[i].Script)
 	}

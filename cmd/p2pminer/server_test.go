@@ -52,7 +52,7 @@ func TestAgainstTheRealServer(t *testing.T) {
 	source := &oneJob{solutions: make(chan mining.Solution), job: mining.Job{
 		PrevBlock: chainhash.Hash{1, 2, 3}, Version: 0x20000000, Bits: 0x207fffff,
 		Time: now, MinTime: now - 600, MaxTime: now + 7000,
-		Coinb1: bytes.Repeat([]byte{1}, 90), Coinb2: bytes.Repeat([]byte{2}, 50_000),
+		Head: bytes.Repeat([]byte{1}, 90), Coinb2: bytes.Repeat([]byte{2}, 50_000),
 		Branch:      make([]chainhash.Hash, 12),
 		ShareTarget: target.FromDifficulty(1e-7), BlockTarget: target.FromDifficulty(1e-5),
 	}}
