@@ -59,6 +59,47 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestPublished: the addresses that other documents and programs publish: Tor's
+// rendezvous specification, version 3, Bitcoin Core's tests of addresses, and
+// BIP 155.
+func TestPublished(t *testing.T) {
+	for _, text := range []string{
+		onion, // of both
+		"sp3k262uwy4r2k3ycr5awluarykdpag6a7y33jxop4cs2lu5uz5sseqd.onion",
+		"xa4r2iadxm55fbnqgwwi5mymqdcofiu3w6rpbtqn7b2dyn7mgwj64jyd.onion",
+		i2p,
+		"UDHDrtrcetjm5sxzskjyr5ztpeszydbh4dpl3pl4utgqqw2v4jna.b32.I2P",
+	} {
+		a, err := Parse(text, 9333)
+		if err != nil || a.Host() != strings.ToLower(text) || !a.IsRoutable() {
+			t.Errorf("%s: %v, %v", text, a, err)
+		}
+	}
+	for why, text := range map[string]string{
+		"wrong checksum":       "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscsad.onion",
+		"wrong version":        "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscrye.onion",
+		"zero byte":            "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd\x00wtf.onion",
+		"line break":           "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd\n.onion",
+		"length":               "mfrggzak.onion",
+		"no base32":            "mf*g zak.onion",
+		"Tor v2":               "6hzph5hv6337r6p2.onion",
+		"I2P, too short":       "udhdrtrcetjm5sxzskjyr5ztpeszydbh4dpl3pl4utgqqw2v4jn=.b32.i2p",
+		"I2P, padding":         "udhdrtrcetjm5sxzskjyr5ztpeszydbh4dpl3pl4utgqqw2v4jna=.b32.i2p",
+		"I2P, zero byte":       "udhdrtrcetjm5sxzskjyr5ztpeszydbh4dpl3pl4utgqqw2v4jna\x00wtf.b32.i2p",
+		"I2P, other last bits": "udhdrtrcetjm5sxzskjyr5ztpeszydbh4dpl3pl4utgqqw2v4jnb.b32.i2p",
+		"I2P, a name":          "pool.i2p",
+	} {
+		if a, err := Parse(text, 1); err == nil {
+			t.Errorf("%s: %q became %v", why, text, a)
+		}
+	}
+	// CJDNS looks like IPv6 in text; its bytes tell by the network.
+	host := []byte("\xfc\x00\x00\x01\x00\x02\x00\x03\x00\x04\x00\x05\x00\x06\x00\x07")
+	if a, err := New(CJDNS, host, 9333); err != nil || a.String() != "[fc00:1:2:3:4:5:6:7]:9333" {
+		t.Errorf("%v, %v", a, err)
+	}
+}
+
 func TestNew(t *testing.T) {
 	ip6 := func(s string) []byte { return netip.MustParseAddr(s).AsSlice() }
 	tests := []struct {

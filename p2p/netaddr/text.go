@@ -79,7 +79,8 @@ func Parse(text string, defaultPort uint16) (Addr, error) {
 	lower := strings.ToLower(host)
 	if name, ok := strings.CutSuffix(lower, onionSuffix); ok {
 		raw, err := base32Lower.DecodeString(name)
-		if err != nil || len(raw) != 35 || raw[34] != onionVersion || !bytes.Equal(raw[32:34], onionChecksum(raw[:32])) {
+		// The decoder passes over line breaks: one text for one address.
+		if err != nil || len(raw) != 35 || len(name) != base32Lower.EncodedLen(35) || raw[34] != onionVersion || !bytes.Equal(raw[32:34], onionChecksum(raw[:32])) {
 			return Addr{}, fmt.Errorf("%q is not a Tor v3 address; check it for typing errors", text)
 		}
 		return New(TorV3, raw[:32], port)
