@@ -14,7 +14,10 @@ import (
 
 	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/compact"
+	"github.com/p2poold/p2poold/p2p/dialer"
 	"github.com/p2poold/p2poold/p2p/message"
+	"github.com/p2poold/p2poold/p2p/netaddr"
 	"github.com/p2poold/p2poold/p2p/netsync"
 )
 
@@ -29,14 +32,12 @@ const (
 	// MaxPendingPerGroup is the number of inbound connections from one address
 	// group (IPv4 /16, IPv6 /32) that may be in their handshake.
 	MaxPendingPerGroup = 4
-	// dialTimeout bounds one dial: at 30 % packet loss TCP connects within 4 s in
-	// 95 % of all cases (measured).
-	dialTimeout = 30 * time.Second
 	// backoffMin and backoffMax bound the wait before an address is dialed again;
-	// it doubles each time. The upper one is how often Bitcoin Core tries its
-	// added nodes.
+	// it doubles each time. With the upper one, a quarter more at most, and a dial that
+	// has just sent its last SYN in vain, a named node that is in reach again has its
+	// connection within 40 s.
 	backoffMin = time.Second
-	backoffMax = time.Minute
+	backoffMax = 20 * time.Second
 	// backoffReset is how long a connection must have lived for the next wait to
 	// be short again.
 	backoffReset = time.Minute
@@ -70,6 +71,8 @@ type Config struct {
 	// Listen holds the addresses to listen on, "host:port"; none: don't listen.
 	// The host may be empty for all interfaces, the port 0 for any.
 	Listen []string
+	// Hidden holds the addresses to listen on for the daemons of hidden services.
+	Hidden []HiddenService
 	// Connect and AddNode hold the addresses to stay connected to, "host" or
 	// "host:port". A node with Connect talks to those only: it ignores AddNode,
 	// and should be given no Listen.
@@ -80,14 +83,41 @@ type Config struct {
 	// V1Only turns the encrypted transport (BIP 324) off in both directions.
 	V1Only bool
 
+	// Blocks takes shares of peers that are Bitcoin blocks; nil: they are shares only.
+	Blocks Blocks
+	// VerifyTxs judges the block that a peer's share would be; nil: nobody does. It may
+	// take long. A share.RuleError ends the connection with who sent the transactions.
+	VerifyTxs func(s *share.Share, txs []*compact.Tx) error
+
 	Discovery Discovery // how to find peers
+	Bans      Bans      // whom to keep out
+
+	Mapping PortMapping // whether to have the router forward the port
+	// MaxLAN is the number of connections to nodes found in the local network,
+	// usually DefaultLAN. They don't count as any others. 0: none are looked for, and
+	// this node does not show itself there. With Connect it counts as 0.
+	MaxLAN int
 
 	Mode      message.RelayMode // how to hear of new shares
 	UserAgent string            // printable ASCII, at most message.MaxUserAgent
 
-	// Dial makes outbound connections; nil: net.Dialer. It must heed the context.
+	// Routes says which proxies lead where. Its Direct is not used: Dial is.
+	Routes dialer.Config
+
+	// Dial makes outbound connections, those to proxies too; nil: net.Dialer. It must
+	// heed the context.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	Log  slog.Logger // nil: silent
+	// NetListen opens the listening sockets; nil: net.Listen.
+	NetListen func(network, addr string) (net.Listener, error)
+	Log       slog.Logger // nil: silent
+}
+
+// HiddenService is an address of this machine, "host:port", to which the daemon of
+// a network forwards the connections to this node's service there. Whoever comes in
+// by it is a peer of that network, and has no address.
+type HiddenService struct {
+	Listen  string
+	Network netaddr.Network // TorV3 or I2P
 }
 
 // check completes the configuration and refuses what cannot work.
@@ -98,17 +128,26 @@ func (c *Config) check() error {
 	if len(c.UserAgent) > message.MaxUserAgent {
 		return fmt.Errorf("p2p: user agent of %d bytes, at most %d are allowed", len(c.UserAgent), message.MaxUserAgent)
 	}
+	for _, h := range c.Hidden {
+		if h.Network != netaddr.TorV3 && h.Network != netaddr.I2P {
+			return fmt.Errorf("p2p: %v has no hidden services", h.Network)
+		}
+	}
 	if c.MaxInbound == 0 {
 		c.MaxInbound = DefaultMaxInbound
 	}
 	if c.Log == nil {
 		c.Log = slog.Disabled
 	}
+	c.Log = limitLog(c.Log)
 	if c.Dial == nil {
 		c.Dial = new(net.Dialer).DialContext
 	}
+	if c.NetListen == nil {
+		c.NetListen = net.Listen
+	}
 	if len(c.Connect) > 0 {
-		c.AddNode = nil
+		c.AddNode, c.MaxLAN = nil, 0
 	}
 	return c.Discovery.check(c)
 }

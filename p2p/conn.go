@@ -2,7 +2,6 @@ package p2p
 
 import (
 	"context"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"time"
@@ -11,93 +10,107 @@ import (
 	"github.com/decred/slog"
 
 	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/p2p/compact"
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/p2p/netsync"
 	"github.com/p2poold/p2poold/p2p/peer"
 )
 
+// link is how a connection is to be run.
+type link struct {
+	caller    *caller          // of an inbound connection; nil: we dialed
+	v2        bool             // allow the v2 transport
+	shareOnly bool             // no word about addresses
+	ready     func(*peer.Peer) // called after the handshake, if not nil
+}
+
 // runInbound runs an admitted inbound connection to its end.
-func (s *Server) runInbound(ctx context.Context, conn net.Conn, group string) {
-	err := s.runPeer(ctx, conn, group)
+func (s *Server) runInbound(ctx context.Context, conn net.Conn, c *caller) {
+	_, err := s.runPeer(ctx, conn, link{caller: c, v2: !s.cfg.V1Only})
 	s.cfg.Log.Debugf("Inbound peer %s: %v", conn.RemoteAddr(), err)
+	s.punish(conn.RemoteAddr().String(), err)
 	s.mu.Lock()
-	s.inbound--
+	delete(s.callers.list, c)
 	s.mu.Unlock()
 }
 
-// runPeer runs a connection with the transport of the configuration to its end.
-func (s *Server) runPeer(ctx context.Context, conn net.Conn, group string) error {
-	return s.runTransport(ctx, conn, group, !s.cfg.V1Only, nil)
-}
-
-// runTransport runs a connection to its end and returns why it ended. group is the
-// address group of an inbound connection, empty for an outbound one. v2 allows the
-// v2 transport. ready, if any, is called after the handshake; if it disconnects the
-// peer, as after a feeler, that does not join the others.
-func (s *Server) runTransport(ctx context.Context, conn net.Conn, group string, v2 bool, ready func(*peer.Peer)) error {
-	inbound := group != ""
-	nonce := rand.Uint64()
-	var id netsync.PeerID // set by Ready, in the reader goroutine
+// runPeer runs a connection to its end and returns whom it led to and why it ended.
+// If ready disconnects the peer, as after a feeler, that does not join the others.
+func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, error) {
+	kind := identityOf(conn.RemoteAddr())
+	// The handshake and Handle run in the reader goroutine, as all that sets these.
+	var id netsync.PeerID
+	var told chainhash.Hash // our tip in our version message
 	p := peer.New(peer.Config{
 		Conn:      conn,
-		Inbound:   inbound,
+		Inbound:   l.caller != nil,
 		Magic:     s.cfg.Params.Magic,
 		ChainID:   s.cfg.Params.ChainID,
-		V2:        v2,
+		V2:        l.v2,
 		Exchanges: s.exchanges,
-		Version:   func() *message.Version { return s.version(nonce) },
-		OwnNonce:  s.ownNonce,
+		Version: func() *message.Version {
+			v := s.version(s.nonces[kind])
+			kind.disguise(v)
+			told = v.Best
+			return v
+		},
+		OwnNonce: func(nonce uint64) bool { return s.nonces.own(kind, nonce) },
 		Ready: func(p *peer.Peer) {
-			if ready != nil {
-				ready(p)
+			if l.ready != nil {
+				l.ready(p)
 			}
-			select {
-			case <-p.Done():
-			default:
-				id = s.join(p, group)
+			if !ended(p) {
+				if id = s.join(p, l, told); id != 0 {
+					s.txs.Connected(compact.PeerID(id), p.Inbound())
+				}
 			}
 		},
 		Handle: func(p *peer.Peer, m message.Message) { s.handle(p, id, m) },
+		Budget: s.newMeter(conn.RemoteAddr()),
+		Large:  s.budgets.large,
 		Log:    s.cfg.Log,
 	})
-	s.mu.Lock()
-	s.nonces[nonce] = false
-	s.mu.Unlock()
-
+	if l.caller != nil {
+		s.mu.Lock()
+		l.caller.attach(p)
+		s.mu.Unlock()
+	}
 	err := p.Run(ctx)
-
-	s.mu.Lock()
-	if s.nonces[nonce] {
-		// The other end, which noticed, is ours too; this one only saw it hang up.
-		err = &peer.Error{Reason: peer.ReasonSelf}
-	}
-	delete(s.nonces, nonce)
-	if inbound && id == 0 {
-		s.settled(group)
-	}
-	s.mu.Unlock()
 	if id != 0 {
+		s.txs.Disconnected(compact.PeerID(id))
 		s.leave(id)
 	}
-	return err
+	return nodeOf(p), err
 }
 
-// join introduces a peer to the Manager after its handshake.
-func (s *Server) join(p *peer.Peer, group string) netsync.PeerID {
+// join introduces a peer to the Manager after its handshake. It returns 0 for one
+// that may not stay, as there is another connection with the same node.
+func (s *Server) join(p *peer.Peer, l link, told chainhash.Hash) netsync.PeerID {
 	var id netsync.PeerID
 	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
-		if group != "" {
-			s.settled(group)
+		if l.caller != nil {
+			l.caller.pending = false
+		}
+		if !s.settleDuplicates(p) {
+			p.Disconnect(peer.ReasonDuplicate, nil)
+			return nil
 		}
 		s.lastID++
 		id = s.lastID
 		s.peers[id] = p
-		s.joinGossip(now, id, p)
-		return m.Connected(now, id, p.Inbound(), p.Version())
+		if !l.shareOnly {
+			s.joinGossip(now, id, p)
+		}
+		return m.Connected(now, id, p.Inbound(), p.Version(), told)
 	})
-	if group == "" {
+	if err := s.banned(p.Addr()); err != nil { // since the connection was made
+		p.Disconnect(peer.ReasonRequested, err)
+	}
+	switch {
+	case id == 0:
+	case l.caller == nil:
 		s.cfg.Log.Infof("Connected to peer %s %s", p.Addr(), p.Version().UserAgent)
-	} else {
+	default:
 		s.cfg.Log.Debugf("Inbound peer %s %s", p.Addr(), p.Version().UserAgent)
 	}
 	return id
@@ -133,23 +146,23 @@ func (s *Server) version(nonce uint64) *message.Version {
 	return v
 }
 
-// ownNonce reports whether a version's nonce is one of ours, and notes it.
-func (s *Server) ownNonce(nonce uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, own := s.nonces[nonce]
-	if own {
-		s.nonces[nonce] = true
-	}
-	return own
-}
-
 // handle takes a message of a peer. It runs in the peer's reader goroutine and
 // may take as long as the work that the message causes.
 func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
-	if s.receiveGossip(p, id, msg) {
+	if s.receiveGossip(p, id, msg) || s.receiveTxs(p, id, msg) {
 		return
 	}
+	owes := func(share chainhash.Hash) bool { return s.owes(id, share) }
+	judge, announced := meterOf(p).sift(time.Now(), s.cfg.Chain, owes, msg)
+	for _, msg := range []message.Message{judge, announced} {
+		if msg != nil {
+			s.receive(p, id, msg)
+		}
+	}
+}
+
+// receive gives a message to the Manager and does the work that follows.
+func (s *Server) receive(p *peer.Peer, id netsync.PeerID, msg message.Message) {
 	work := s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
 		return m.Receive(now, id, msg)
 	})
@@ -158,34 +171,19 @@ func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
 		case *netsync.Verify:
 			s.verify(p, a)
 		case *netsync.Serve:
-			netsync.Answer(s.cfg.Chain, a.Request, p.SendWait)
+			s.serve(p, a.Request)
 		}
-	}
-}
-
-// verify has the chain judge shares in order, a chunk at a time while their sender
-// stays.
-func (s *Server) verify(p *peer.Peer, v *netsync.Verify) {
-	for rest := v.Shares; len(rest) > 0; {
-		select {
-		case <-p.Done():
-			s.publish(s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
-				return m.Unverified(now, rest)
-			}))
-			return
-		default:
-		}
-		chunk := rest[:min(len(rest), verifyChunk)]
-		s.judge(v.From, chunk, v.Root)
-		rest = rest[len(chunk):]
 	}
 }
 
 // judge has the chain judge shares together and tells the Manager. Of a
 // chunk with an invalid share the later ones are judged too, though their sender
-// is about to be disconnected.
-func (s *Server) judge(from netsync.PeerID, chunk []*share.Share, root chainhash.Hash) {
-	errs := s.cfg.Chain.AcceptAll(chunk, root)
+// is about to be disconnected. It reports false if the sender went before.
+func (s *Server) judge(p *peer.Peer, from netsync.PeerID, chunk []*share.Share, root chainhash.Hash) bool {
+	errs := s.verdicts(p, chunk, root)
+	if errs == nil {
+		return false
+	}
 	s.publish(s.step(func(m *netsync.Manager, now time.Time) (all []netsync.Action) {
 		if slices.Contains(errs, nil) {
 			s.noteNews(now, from)
@@ -195,6 +193,11 @@ func (s *Server) judge(from netsync.PeerID, chunk []*share.Share, root chainhash
 		}
 		return all
 	}))
+	for i, sh := range chunk {
+		if id := sh.ID(); errs[i] == nil && s.txs.Has(id) {
+			s.announceTxs(id) // it was complete before those we relayed to had the share
+		}
+	}
 	if s.cfg.Log.Level() <= slog.LevelTrace {
 		for i, err := range errs {
 			if err != nil {
@@ -202,6 +205,7 @@ func (s *Server) judge(from netsync.PeerID, chunk []*share.Share, root chainhash
 			}
 		}
 	}
+	return true
 }
 
 // publish carries out the Publish actions that follow from a verdict.

@@ -41,10 +41,12 @@ type Resolver interface {
 // Discovery configures how peers are found. The zero value finds none; addresses
 // are exchanged with peers and remembered all the same.
 type Discovery struct {
-	// Outbound is the number of connections to keep to found peers, usually
-	// connmgr.DefaultFull. There may be two more for moments: a feeler and an extra
-	// one. With Config.Connect it counts as 0.
-	Outbound int
+	// Outbound is the number of full connections to keep to found peers, usually
+	// connmgr.DefaultFull, and ShareOnly that of connections besides on which nothing
+	// is said of addresses, usually connmgr.DefaultShareOnly. There may be two more
+	// for moments: a feeler and an extra one. With Config.Connect, or if Outbound is
+	// 0, both count as 0.
+	Outbound, ShareOnly int
 	// File is where the address book is kept; empty: in memory only. Its directory
 	// must exist when Run is called.
 	File string
@@ -60,7 +62,7 @@ type Discovery struct {
 
 // check completes the configuration. It drops what Connect forbids.
 func (d *Discovery) check(c *Config) error {
-	if d.Outbound < 0 {
+	if d.Outbound < 0 || d.ShareOnly < 0 {
 		return errors.New("p2p: a negative number of outbound connections")
 	}
 	if len(c.Connect) > 0 {
@@ -90,6 +92,7 @@ type finder struct {
 	chooser *connmgr.Chooser // made by Run
 	gossip  *gossip
 	own     map[netaddr.Addr]bool // this node's addresses
+	fetches map[*peer.Peer]bool   // seeds connected to for their addresses
 	found   map[netaddr.Addr]*found
 
 	tip   chainhash.Hash
@@ -108,6 +111,7 @@ func newFinder(cfg *Config) *finder {
 		backoff:  connmgr.BackoffMin,
 		book:     addrmgr.New(cfg.bookConfig()),
 		own:      make(map[netaddr.Addr]bool),
+		fetches:  make(map[*peer.Peer]bool),
 		found:    make(map[netaddr.Addr]*found),
 	}
 	for _, a := range cfg.Discovery.External {
@@ -145,7 +149,10 @@ func (s *Server) loadBook() {
 			f.book.Remove(a)
 		}
 	}
-	f.chooser = connmgr.New(connmgr.Config{Book: f.book, Full: s.cfg.Discovery.Outbound, Backoff: f.backoff})
+	f.chooser = connmgr.New(connmgr.Config{
+		Book: f.book, Full: s.cfg.Discovery.Outbound, ShareOnly: s.cfg.Discovery.ShareOnly, Backoff: f.backoff,
+		Reachable: s.dialer.Automatic,
+	})
 	if fresh, tried := f.book.Len(); fresh+tried > 0 {
 		s.cfg.Log.Infof("%d addresses of nodes are known, %d of them from earlier connections", fresh+tried, tried)
 	}
@@ -204,7 +211,9 @@ func (s *Server) nextDial(ctx context.Context, now time.Time) (connmgr.Dial, boo
 		f.book.SetAnchors(standing)
 	}
 	connected := s.connected()
-	return f.chooser.Next(now, func(a netaddr.Addr) bool { return f.own[a] || slices.Contains(connected, a) })
+	return f.chooser.Next(now, func(a netaddr.Addr) bool {
+		return f.own[a] || slices.Contains(connected, a) || s.unwanted(a)
+	})
 }
 
 // connected returns the addresses that peers listen on, as far as known, and those
@@ -239,6 +248,7 @@ func (f *finder) newsOf(a netaddr.Addr) time.Time {
 // noteNews notes that a peer brought a valid share. The caller holds the lock.
 func (s *Server) noteNews(now time.Time, id netsync.PeerID) {
 	p := s.peers[id]
+	s.callers.noteNews(now, p)
 	for _, f := range s.finder.found {
 		if f.peer == p {
 			f.news = now
@@ -249,19 +259,20 @@ func (s *Server) noteNews(now time.Time, id netsync.PeerID) {
 // runFound makes a connection to a found address and runs it to its end.
 func (s *Server) runFound(ctx context.Context, d connmgr.Dial) {
 	ready := false // set in the reader goroutine, which is gone when it is read
-	_, err := s.dialAndRun(ctx, d.Addr.String(), func(p *peer.Peer) {
+	end := s.dialAndRun(ctx, d.Addr.String(), link{shareOnly: d.Kind == connmgr.ShareOnly, ready: func(p *peer.Peer) {
 		ready = true
 		s.readyFound(d, p)
-	})
-	s.cfg.Log.Debugf("%v peer %v: %v", d.Kind, d.Addr, err)
+	}})
+	s.cfg.Log.Debugf("%v peer %v: %v", d.Kind, d.Addr, end.err)
+	s.punish(d.Addr.String(), end.err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.finder
 	f.chooser.Ended(d.Addr)
 	delete(f.found, d.Addr)
-	if e, ok := errors.AsType[*peer.Error](err); ok && e.Reason == peer.ReasonSelf {
+	if e, ok := errors.AsType[*peer.Error](end.err); ok && e.Reason == peer.ReasonSelf {
 		f.addOwn(d.Addr)
-	} else if ready {
+	} else if ready && d.Kind != connmgr.ShareOnly { // of those the book's times, which others are told, say nothing
 		f.book.Connected(d.Addr)
 	}
 }

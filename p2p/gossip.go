@@ -22,17 +22,6 @@ const (
 	addrRate   = 0.1
 	addrBucket = message.MaxAddrs
 
-	// getAddrPercent is which part of the book one answer shows at most, so that
-	// nobody gets all of it.
-	getAddrPercent = 23
-	// getAddrLeast is the size of an answer from a small book: 23 % of the five
-	// addresses of a private pool would be one. Where there are so few nodes, each
-	// of them knows all the others anyway.
-	getAddrLeast = 10
-	// answerLife is how long the same answer is given, a tenth more or less, so that
-	// asking often does not show more, or how the book changes.
-	answerLife = 24 * time.Hour
-
 	// maxRelayed is the number of addresses in an addr that may be passed on: longer
 	// ones are answers.
 	maxRelayed = 10
@@ -62,19 +51,20 @@ type gossip struct {
 	finder  *finder // book and own addresses
 	trickle time.Duration
 	// announce returns what tells a peer of this node; nil: nothing.
-	announce func(inbound bool) message.Message
+	announce func(kind identity, inbound bool) message.Message
+	// reachable tells the networks whose addresses this node dials by itself.
+	reachable func(netaddr.Network) bool
 
 	peers map[netsync.PeerID]*gossipPeer
 	order []netsync.PeerID // ascending, for repeatable decisions
 
-	answer      []netaddr.Record // to getaddr
-	answerUntil time.Time
-	answerSize  int // of the book when it was made
+	answers [numIdentities]answer
 }
 
 // gossipPeer is what is known of a peer.
 type gossipPeer struct {
 	inbound  bool
+	kind     identity
 	addr     netaddr.Addr // as seen from here; the port of an inbound peer is of no use
 	services uint64
 
@@ -82,6 +72,7 @@ type gossipPeer struct {
 	tokens   float64 // addresses that it may tell
 	refilled time.Time
 	asked    bool // for addresses; no answer yet
+	speaks   bool // of addresses, or was asked for them: share-only peers never do
 	answered bool // its getaddr
 	waiting  []netaddr.Record
 	sendAt   time.Time // of waiting
@@ -97,7 +88,7 @@ type telling struct {
 }
 
 func newGossip(r *rand.Rand, f *finder) *gossip {
-	g := &gossip{rand: r, finder: f, trickle: trickle, peers: make(map[netsync.PeerID]*gossipPeer)}
+	g := &gossip{rand: r, finder: f, trickle: trickle, reachable: connmgr.ByIP, peers: make(map[netsync.PeerID]*gossipPeer)}
 	for i := range g.key {
 		g.key[i] = byte(r.Uint32())
 	}
@@ -111,16 +102,16 @@ func (g *gossip) after(now time.Time, d time.Duration) time.Time {
 
 // join adds a peer. One that this node dialed is asked for addresses and told
 // this node's.
-func (g *gossip) join(now time.Time, id netsync.PeerID, inbound bool, addr netaddr.Addr, services uint64) (out []telling) {
+func (g *gossip) join(now time.Time, id netsync.PeerID, inbound bool, kind identity, addr netaddr.Addr, services uint64) (out []telling) {
 	p := &gossipPeer{
-		inbound: inbound, addr: addr, services: services,
+		inbound: inbound, kind: kind, addr: addr, services: services,
 		tokens: 1, refilled: now,
 		sendAt: g.after(now, g.trickle), ownAt: g.after(now, ownInterval),
 	}
 	g.peers[id] = p
 	g.order = append(g.order, id)
 	if !inbound {
-		p.asked = true
+		p.asked, p.speaks = true, true
 		p.tokens += addrBucket // what was asked for is no flood
 		out = append(out, telling{id, &message.GetAddr{}})
 	}
@@ -140,7 +131,7 @@ func (g *gossip) tellOwn(out []telling, id netsync.PeerID, p *gossipPeer) []tell
 	if g.announce == nil {
 		return out
 	}
-	if m := g.announce(p.inbound); m != nil {
+	if m := g.announce(p.kind, p.inbound); m != nil {
 		out = append(out, telling{id, m})
 	}
 	return out
@@ -153,6 +144,7 @@ func (g *gossip) receive(now time.Time, id netsync.PeerID, msg message.Message) 
 	if p == nil {
 		return nil, nil, source
 	}
+	p.speaks = true
 	switch m := msg.(type) {
 	case *message.GetAddr:
 		reply = g.receiveGetAddr(now, p)
@@ -167,40 +159,11 @@ func (g *gossip) receive(now time.Time, id netsync.PeerID, msg message.Message) 
 			keep = g.receiveAddrs(now, id, p, []netaddr.Record{self}, true)
 		}
 	}
-	return reply, keep, p.addr
-}
-
-// receiveGetAddr answers inbound peers, once. If outbound ones were answered too,
-// they could be recognised by the answer when this node has several addresses.
-func (g *gossip) receiveGetAddr(now time.Time, p *gossipPeer) message.Message {
-	if !p.inbound || p.answered {
-		return nil
+	if source = p.addr; !source.IsValid() {
+		// Whoever comes in by a hidden service may come in as anybody: they are one.
+		source = netaddr.Named(p.kind.String())
 	}
-	p.answered = true
-	var list []netaddr.Record
-	for _, r := range g.cached(now) {
-		if f := fingerprintOf(&g.key, r.Addr); !p.known.has(f) {
-			p.known.add(f)
-			list = append(list, r)
-		}
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	return &message.Addr{List: list}
-}
-
-// cached returns the answer of the day. It is made anew when the book has doubled
-// since: a node that has just started would go on showing next to nothing. A book
-// can double sixteen times.
-func (g *gossip) cached(now time.Time) []netaddr.Record {
-	fresh, tried := g.finder.book.Len()
-	if size := fresh + tried; !now.Before(g.answerUntil) || size >= 2*g.answerSize && size > g.answerSize {
-		g.answer = g.finder.book.Sample(getAddrPercent, getAddrLeast)
-		g.answerSize = size
-		g.answerUntil = now.Add(answerLife*9/10 + time.Duration(g.rand.Int64N(int64(answerLife/5))))
-	}
-	return g.answer
+	return reply, keep, source
 }
 
 // receiveAddrs takes as many addresses as the peer's rate allows and returns those
@@ -221,15 +184,17 @@ func (g *gossip) receiveAddrs(now time.Time, id netsync.PeerID, p *gossipPeer, l
 		p.tokens--
 		p.taken++
 		p.known.add(fingerprintOf(&g.key, r.Addr))
-		if g.finder.own[r.Addr] || !g.finder.book.Usable(r.Addr) {
+		if !g.finder.book.Usable(r.Addr) {
 			continue
 		}
-		near := connmgr.ByIP(r.Addr.Network())
+		near := g.reachable(r.Addr.Network())
 		age := now.Sub(time.Unix(int64(r.Seen), 0))
 		if relay && age < relayFresh && age > -relayFresh {
 			g.relay(now, id, r, near)
 		}
-		if near {
+		// This node's own address is passed on like any other: who tells it would
+		// see whose it is if it weren't.
+		if near && !g.finder.own[r.Addr] {
 			keep = append(keep, r)
 		}
 	}
@@ -245,7 +210,10 @@ func (p *gossipPeer) refill(now time.Time) {
 	p.refilled = now
 }
 
-// relay passes an address on to a few peers, the same ones for a day.
+// relay passes an address on to a few peers, the same ones for a day. It stays
+// among those who are reached the same way: somebody who tells this node's hidden
+// service an address that nobody else knows would else see it come out on the
+// Internet, and at which node. On share-only connections it would be lost.
 func (g *gossip) relay(now time.Time, from netsync.PeerID, r netaddr.Record, near bool) {
 	type place struct {
 		rank [8]byte
@@ -255,9 +223,9 @@ func (g *gossip) relay(now time.Time, from netsync.PeerID, r netaddr.Record, nea
 	turn = r.Addr.AppendKey(turn)
 	var places []place
 	for _, id := range g.order {
-		if id != from {
+		if p := g.peers[id]; id != from && p.speaks && p.kind == g.peers[from].kind {
 			sum := sha256.Sum256(binary.LittleEndian.AppendUint64(turn[:len(turn):len(turn)], uint64(id)))
-			places = append(places, place{[8]byte(sum[:8]), g.peers[id]})
+			places = append(places, place{[8]byte(sum[:8]), p})
 		}
 	}
 	slices.SortFunc(places, func(a, b place) int { return bytes.Compare(a.rank[:], b.rank[:]) })

@@ -12,8 +12,8 @@ import (
 
 // joinGossip introduces a peer to the gossip. The caller holds the lock.
 func (s *Server) joinGossip(now time.Time, id netsync.PeerID, p *peer.Peer) {
-	addr, _ := netaddr.Parse(p.Addr(), 0) // the zero address if there is none, as of a pipe
-	s.tell(s.finder.gossip.join(now, id, p.Inbound(), addr, uint64(p.Version().Services)))
+	addr, _ := netaddr.Parse(p.Addr(), 0) // the zero address if there is none, as behind a hidden service
+	s.tell(s.finder.gossip.join(now, id, p.Inbound(), identityOf(p.RemoteAddr()), addr, uint64(p.Version().Services)))
 }
 
 // receiveGossip takes a message about addresses. It reports false for others.
@@ -31,6 +31,9 @@ func (s *Server) receiveGossip(p *peer.Peer, id netsync.PeerID, msg message.Mess
 	}
 	if len(keep) > 0 {
 		s.finder.book.Add(keep, source)
+	}
+	if _, ok := msg.(*message.Addr); ok {
+		s.fetched(p)
 	}
 	return true
 }
@@ -52,22 +55,30 @@ func (s *Server) tell(list []telling) {
 }
 
 // announcement returns what tells a peer how to reach this node, nil for nothing:
-// the operator's word, or else that the peer shall take the address it sees. A
-// peer that dialed this node knows the latter. The caller holds the lock.
-func (s *Server) announcement(inbound bool) message.Message {
-	if ext := s.cfg.Discovery.External; len(ext) > 0 {
-		m := new(message.Addr)
-		for _, a := range ext {
-			m.List = append(m.List, netaddr.Record{Addr: a, Services: uint64(s.services()), Seen: uint32(time.Now().Unix())})
+// what the operator says of that kind of connection, else the address of a router
+// that forwards the port, or else that the peer shall take the address it sees. A
+// peer that dialed this node knows the latter, and behind a proxy it is not this
+// node's. The caller holds the lock.
+func (s *Server) announcement(kind identity, inbound bool) message.Message {
+	now := time.Now()
+	if kind.private() {
+		now = now.Truncate(announceStep)
+	}
+	m := new(message.Addr)
+	for _, a := range s.cfg.Discovery.External {
+		if kind.shows(a, inbound) {
+			m.List = append(m.List, netaddr.Record{Addr: a, Services: uint64(s.services()), Seen: uint32(now.Unix())})
 		}
+	}
+	if len(m.List) > 0 {
 		return m
 	}
-	if inbound || len(s.listeners) == 0 {
+	if m := s.mappedTo(kind); m != nil {
+		return m
+	}
+	tcp, ok := s.plainAddr().(*net.TCPAddr)
+	if inbound || kind.private() || !ok {
 		return nil
 	}
-	tcp, ok := s.listeners[0].Addr().(*net.TCPAddr)
-	if !ok {
-		return nil
-	}
-	return &message.AddrMe{Port: uint16(tcp.Port)}
+	return &message.AddrMe{Port: s.publicPort(tcp.Port)}
 }

@@ -37,9 +37,12 @@ func at(n int) netaddr.Addr {
 	return netaddr.FromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte(b)), 9333))
 }
 
+// meet adds a peer that speaks of addresses.
 func (c *chat) meet(n int, inbound bool) (netsync.PeerID, []telling) {
 	c.ids++
-	return c.ids, c.join(c.now, c.ids, inbound, at(n), 1)
+	first := c.join(c.now, c.ids, inbound, clearnet, at(n), 1)
+	c.peers[c.ids].speaks = true
+	return c.ids, first
 }
 
 func (c *chat) record(n int, age time.Duration) netaddr.Record {
@@ -162,6 +165,31 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// TestRelaySilent: a peer that never spoke of addresses is not told any, so that of
+// two peers an address goes to both; and it is one of them once it has spoken.
+func TestRelaySilent(t *testing.T) {
+	for _, speaks := range []bool{false, true} {
+		c := newChat(t)
+		src, _ := c.meet(1, true)
+		silent, first := c.meet(2, true)
+		c.peers[silent].speaks = false
+		other, _ := c.meet(3, true)
+		if len(first) != 0 {
+			t.Errorf("told at once: %v", first)
+		}
+		if speaks {
+			c.receive(c.now, silent, &message.GetAddr{})
+		}
+		c.now = c.now.Add(time.Hour)
+		c.tells(src, c.record(100, 0))
+		got := c.sent(10 * time.Minute)[at(100)]
+		slices.Sort(got)
+		if want := []netsync.PeerID{silent, other}; speaks && !slices.Equal(got, want) || !speaks && !slices.Equal(got, want[1:]) {
+			t.Errorf("it has spoken %v: told %v", speaks, got)
+		}
+	}
+}
+
 func TestNotRelayed(t *testing.T) {
 	for name, list := range map[string]func(c *chat) []netaddr.Record{
 		"old":        func(c *chat) []netaddr.Record { return []netaddr.Record{c.record(100, 11*time.Minute)} },
@@ -255,8 +283,8 @@ func TestGetAddr(t *testing.T) {
 		t.Error("a second answer in one connection")
 	}
 	c.now = begin
-	c.answerUntil = begin.Add(answerLife)
-	c.answer = first
+	c.answers[clearnet].until = begin.Add(answerLife)
+	c.answers[clearnet].list = first
 	if out, _ := c.meet(3, false); get(out) != nil {
 		t.Error("an outbound peer is answered")
 	}
@@ -325,7 +353,7 @@ func TestAddrMeMessage(t *testing.T) {
 	}
 	c.ids++
 	pipe := c.ids
-	c.join(c.now, pipe, true, netaddr.Addr{}, 0)
+	c.join(c.now, pipe, true, onion, netaddr.Addr{}, 0)
 	if _, keep, _ := c.receive(c.now, pipe, &message.AddrMe{Port: 1}); keep != nil {
 		t.Errorf("a peer without an address has one: %v", keep)
 	}
@@ -334,7 +362,7 @@ func TestAddrMeMessage(t *testing.T) {
 // TestAnnounce: this node's address is told at the start and about once a day.
 func TestAnnounce(t *testing.T) {
 	c := newChat(t)
-	c.announce = func(inbound bool) message.Message {
+	c.announce = func(_ identity, inbound bool) message.Message {
 		if inbound {
 			return nil
 		}

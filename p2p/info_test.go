@@ -35,7 +35,7 @@ func TestPeerInfoOfVersion(t *testing.T) {
 func TestClockOffset(t *testing.T) {
 	ours := time.Unix(1_700_000_000, 900)
 	for theirs, want := range map[int64]int64{
-		1_700_000_000: 0, 1_700_000_600: 600, 1_699_999_999: -1, 0: -1_700_000_000,
+		1_700_000_000: 0, 1_700_000_600: 600, 1_699_999_999: -1, 0: 0, -1: -1_700_000_000,
 		math.MinInt64: -1_700_000_000, math.MaxInt64: math.MaxInt64 - 1_700_000_000,
 	} {
 		if got := clockOffset(theirs, ours); got != want {

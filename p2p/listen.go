@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/p2poold/p2poold/p2p/dialer"
 )
 
 // acceptRetry is the wait after a failed accept, as when the process is out of
@@ -18,21 +20,39 @@ const acceptRetry = 100 * time.Millisecond
 // early of a port that is taken, and makes Addr known. Whoever calls Bind must
 // call Run afterwards, which closes the sockets.
 func (s *Server) Bind() error {
+	s.door.list() // is read before anybody asks for it with the lock held
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listeners != nil {
 		return nil
 	}
+	err := s.open()
+	if err != nil {
+		for _, l := range s.listeners {
+			l.Close()
+		}
+		s.listeners = nil
+	}
+	return err
+}
+
+// open opens the listening sockets, those of hidden services last. The caller holds
+// the lock.
+func (s *Server) open() error {
 	for _, addr := range s.cfg.Listen {
-		l, err := net.Listen("tcp", addr)
+		l, err := s.cfg.NetListen("tcp", addr)
 		if err != nil {
-			for _, l := range s.listeners {
-				l.Close()
-			}
-			s.listeners = nil
 			return listenError(addr, err)
 		}
 		s.listeners = append(s.listeners, l)
+	}
+	for _, h := range s.cfg.Hidden {
+		l, err := s.cfg.NetListen("tcp", h.Listen)
+		if err != nil {
+			return listenError(h.Listen, err)
+		}
+		s.listeners = append(s.listeners, dialer.Hidden(l, h.Network))
+		s.cfg.Log.Infof("Connections to %s count as coming by %v", l.Addr(), h.Network)
 	}
 	return nil
 }
@@ -44,12 +64,17 @@ func listenError(addr string, err error) error {
 	return fmt.Errorf("cannot listen for peers on %s: %w; choose another address with --listen", addr, err)
 }
 
-// Addr returns the address of the first listener, nil before Bind or without
-// listeners.
+// Addr returns the address of the first listener, nil before Bind or if there are
+// none but those of hidden services.
 func (s *Server) Addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.listeners) == 0 {
+	return s.plainAddr()
+}
+
+// plainAddr is Addr for callers that hold the lock.
+func (s *Server) plainAddr() net.Addr {
+	if len(s.listeners) == 0 || len(s.cfg.Listen) == 0 {
 		return nil
 	}
 	return s.listeners[0].Addr()
@@ -72,33 +97,18 @@ func (s *Server) accept(ctx context.Context, l net.Listener) {
 			wait(ctx, acceptRetry)
 			continue
 		}
-		group := addrGroup(conn.RemoteAddr())
-		if !s.admit(group) {
-			s.cfg.Log.Debugf("No room for inbound peer %s", conn.RemoteAddr())
+		if err := s.refusal(conn.RemoteAddr().String()); err != nil {
+			s.cfg.Log.Debugf("Refused inbound peer %s: %v", conn.RemoteAddr(), err)
 			conn.Close()
 			continue
 		}
-		s.wg.Go(func() { s.runInbound(ctx, conn, group) })
-	}
-}
-
-// admit books an inbound connection if the limits allow it.
-func (s *Server) admit(group string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.inbound >= s.cfg.MaxInbound || s.pending[group] >= MaxPendingPerGroup {
-		return false
-	}
-	s.inbound++
-	s.pending[group]++
-	return true
-}
-
-// settled takes an inbound connection off the books of pending handshakes. The
-// caller holds the lock.
-func (s *Server) settled(group string) {
-	if s.pending[group]--; s.pending[group] <= 0 {
-		delete(s.pending, group)
+		c, err := s.admit(time.Now(), conn.RemoteAddr())
+		if err != nil {
+			s.cfg.Log.Debugf("No room for inbound peer %s: %v", conn.RemoteAddr(), err)
+			conn.Close()
+			continue
+		}
+		s.wg.Go(func() { s.runInbound(ctx, conn, c) })
 	}
 }
 

@@ -3,10 +3,13 @@ package p2p
 import (
 	"context"
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/p2poold/p2poold/p2p/netaddr"
+	"github.com/p2poold/p2poold/p2p/peer"
 )
 
 const (
@@ -19,6 +22,9 @@ const (
 	seedEnough = 2
 	// seedTimeout bounds one look-up.
 	seedTimeout = 30 * time.Second
+	// fetchTimeout bounds a connection to a seed: a dial, a handshake and an answer
+	// through Tor.
+	fetchTimeout = 2 * time.Minute
 	// maxPerSeed is the number of addresses taken from one seed, as in Bitcoin Core.
 	maxPerSeed = 256
 	// Seeds don't say when a node was seen: it gets an age between these two.
@@ -46,17 +52,17 @@ func (s *Server) seed(ctx context.Context) {
 }
 
 func (s *Server) bookEmpty() bool {
-	fresh, tried := s.finder.book.Len()
-	return fresh+tried == 0
+	return s.knownAddrs() == 0
 }
 
-// outboundCount returns the number of outbound peers, named ones included.
+// outboundCount returns the number of outbound peers, named ones included, without
+// those of the local network: any number of them may be one neighbour's.
 func (s *Server) outboundCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for _, p := range s.peers {
-		if !p.Inbound() {
+		if !p.Inbound() && !s.inLAN(p) {
 			n++
 		}
 	}
@@ -69,7 +75,14 @@ func (s *Server) askSeeds(ctx context.Context) {
 	d := &s.cfg.Discovery
 	added := 0
 	for _, i := range rand.Perm(len(d.DNSSeeds)) {
-		added += s.askSeed(ctx, d.DNSSeeds[i])
+		switch {
+		case !s.dialer.Automatic(netaddr.IPv4) && !s.dialer.Automatic(netaddr.IPv6):
+			// They know nothing else.
+		case s.dialer.LocalDNS():
+			added += s.askSeed(ctx, d.DNSSeeds[i])
+		default:
+			added += s.fetchSeed(ctx, d.DNSSeeds[i])
+		}
 	}
 	if added > 0 {
 		s.cfg.Log.Infof("%d addresses of nodes came from DNS seeds", added)
@@ -108,4 +121,41 @@ func (s *Server) askSeed(ctx context.Context, host string) int {
 func (s *Server) seedRecord(a netaddr.Addr) netaddr.Record {
 	age := seedAgeMin + rand.N(seedAgeMax-seedAgeMin)
 	return netaddr.Record{Addr: a, Seen: uint32(time.Now().Add(-age).Unix())}
+}
+
+// fetchSeed is askSeed where names may not be looked up here, as through a proxy:
+// the name leads to one of the nodes that the seed knows, which is asked for
+// addresses and left, as Bitcoin Core does.
+func (s *Server) fetchSeed(ctx context.Context, host string) int {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	known := s.knownAddrs()
+	addr := net.JoinHostPort(host, strconv.Itoa(int(s.cfg.Params.DefaultP2PPort)))
+	var p *peer.Peer // set in the reader goroutine, which is gone when it is read
+	d := s.dialAndRun(ctx, addr, link{ready: func(ready *peer.Peer) {
+		p = ready
+		s.mu.Lock()
+		s.finder.fetches[p] = true
+		s.mu.Unlock()
+	}})
+	s.mu.Lock()
+	delete(s.finder.fetches, p)
+	s.mu.Unlock()
+	s.cfg.Log.Debugf("Seed %s: %v", host, d.err)
+	return max(0, s.knownAddrs()-known)
+}
+
+// fetched lets a seed go that has told its addresses.
+func (s *Server) fetched(p *peer.Peer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.finder.fetches[p] {
+		p.Disconnect(peer.ReasonRequested, nil)
+	}
+}
+
+// knownAddrs returns the number of addresses in the book.
+func (s *Server) knownAddrs() int {
+	fresh, tried := s.finder.book.Len()
+	return fresh + tried
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/p2p/compact"
+	"github.com/p2poold/p2poold/p2p/dialer"
+	"github.com/p2poold/p2poold/p2p/netaddr"
 	"github.com/p2poold/p2poold/p2p/netsync"
 	"github.com/p2poold/p2poold/p2p/peer"
 )
@@ -19,22 +23,34 @@ type Server struct {
 	cfg        Config
 	backoffMin time.Duration // shorter in tests
 
-	exchanges *peer.Limiter // of inbound v2 handshakes
-	v1Nodes   v1Nodes       // dialed without v2
+	nonces    nonces // of our version messages
+	dialer    *dialer.Dialer
+	exchanges *peer.Limiter  // of inbound v2 handshakes
+	budgets   budgets        // of all peers together; has locks of its own
+	v1Nodes   v1Nodes        // dialed without v2
+	txs       *compact.Relay // has a lock of its own, which is never taken under mu
+	verifying sync.Mutex     // held while Config.VerifyTxs runs
+
+	// searchLAN looks for nodes in the local network; replaced in tests.
+	searchLAN func(ctx context.Context, found func(context.Context, netip.AddrPort))
 
 	wg sync.WaitGroup // of Run's children
 
-	mu        sync.Mutex // see the package comment
-	manager   *netsync.Manager
-	peers     map[netsync.PeerID]*peer.Peer // after the handshake
-	lastID    netsync.PeerID
-	nonces    map[uint64]bool // of our version messages in use; true: came back to us
-	inbound   int             // inbound connections, in whichever state
-	pending   map[string]int  // inbound handshakes under way by address group
-	nodes     map[string]bool // addresses kept connected
-	listeners []net.Listener
-	finder    *finder         // of peers
-	runCtx    context.Context // non-nil while Run accepts new children
+	toVerify chan *netsync.Verify // what syncs fetched; the Manager has one out at a time
+
+	mu         sync.Mutex // see the package comment
+	manager    *netsync.Manager
+	peers      map[netsync.PeerID]*peer.Peer // after the handshake
+	lastID     netsync.PeerID
+	callers    callers         // inbound connections, in whichever state
+	nodes      map[string]bool // addresses kept connected
+	listeners  []net.Listener
+	finder     *finder               // of peers
+	proxyNoted map[string]time.Time  // when the log last told that a proxy is out of reach
+	door       *doorkeeper           // has locks of its own
+	mapping    mapping               // of the port on the router
+	lan        map[netaddr.Addr]bool // nodes of the local network that have a slot
+	runCtx     context.Context       // non-nil while Run accepts new children
 }
 
 // New checks the configuration. It opens nothing; Bind and Run do.
@@ -46,14 +62,24 @@ func New(cfg Config) (*Server, error) {
 		cfg:        cfg,
 		backoffMin: backoffMin,
 		exchanges:  new(peer.Limiter),
+		txs:        newTxRelay(cfg.Chain),
 		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode}),
+		toVerify:   make(chan *netsync.Verify, 1),
 		peers:      make(map[netsync.PeerID]*peer.Peer),
-		nonces:     make(map[uint64]bool),
-		pending:    make(map[string]int),
+		nonces:     newNonces(),
+		callers:    newCallers(),
 		nodes:      make(map[string]bool),
 		finder:     newFinder(&cfg),
+		proxyNoted: make(map[string]time.Time),
+		door:       newDoorkeeper(&cfg),
+		lan:        make(map[netaddr.Addr]bool),
 	}
-	s.finder.gossip.announce = s.announcement
+	s.budgets = s.newBudgets()
+	if err := s.buildDialer(); err != nil {
+		return nil, err
+	}
+	s.searchLAN = s.search
+	s.finder.gossip.announce, s.finder.gossip.reachable = s.announcement, s.dialer.Automatic
 	for _, list := range [][]string{cfg.Connect, cfg.AddNode} {
 		for _, addr := range list {
 			if err := s.AddNode(addr); err != nil {
@@ -82,7 +108,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	s.wg.Go(func() { s.tick(ctx) })
+	s.wg.Go(func() { s.verifyFetched(ctx) })
 	s.wg.Go(func() { s.keepBook(ctx) })
+	s.wg.Go(func() { s.keepBans(ctx) })
+	s.wg.Go(func() { s.mapPort(ctx) })
+	if s.cfg.MaxLAN > 0 {
+		s.wg.Go(func() { s.searchLAN(ctx, s.foundInLAN) })
+	}
 	if s.cfg.Discovery.Outbound > 0 {
 		s.wg.Go(func() { s.find(ctx) })
 		s.wg.Go(func() { s.seed(ctx) })
@@ -95,6 +127,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.closeListeners()
 	s.wg.Wait()
 	s.saveBook()
+	s.saveBans()
 	return nil
 }
 
@@ -110,19 +143,12 @@ func (s *Server) tick(ctx context.Context) {
 		case now := <-ticker.C:
 			s.step(func(m *netsync.Manager, at time.Time) []netsync.Action { return m.Tick(at) })
 			s.tickGossip(now)
+			s.txs.Tick(now)
 			if now.Sub(logged) >= progressInterval {
 				logged = now
 				s.logProgress()
 			}
 		}
-	}
-}
-
-// logProgress is called at most once per progressInterval, so that peers can't
-// flood the log.
-func (s *Server) logProgress() {
-	if pr := s.Progress(); pr.Syncing {
-		s.cfg.Log.Infof("Syncing the sharechain: height %d of %d", pr.Height, pr.BestHeight)
 	}
 }
 
@@ -145,6 +171,12 @@ func (s *Server) step(event func(*netsync.Manager, time.Time) []netsync.Action) 
 					reason = peer.ReasonMisbehaviour
 				}
 				p.Disconnect(reason, a.Err)
+			}
+		case *netsync.Verify:
+			if a.Sync {
+				s.toVerify <- a // there is room
+			} else {
+				work = append(work, a)
 			}
 		default:
 			work = append(work, a)
@@ -169,6 +201,7 @@ func (s *Server) Announce(id chainhash.Hash) {
 		return
 	}
 	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action { return m.Announce(now, id, raw) })
+	s.announceTxs(id)
 }
 
 // AddNode keeps the node connected to an address, "host" or "host:port", until

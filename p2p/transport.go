@@ -27,36 +27,43 @@ func (s *Server) services() message.Services {
 	return message.ServiceV2
 }
 
-// dialAndRun makes one connection, runs it to its end and returns how long it
-// lived and why it ended. A node from before the v2 transport takes its handshake
-// for a malformed message and hangs up: it is dialed once more, with v1. ready is
-// called after the handshake.
-func (s *Server) dialAndRun(ctx context.Context, addr string, ready func(*peer.Peer)) (time.Duration, error) {
-	v2 := !s.cfg.V1Only && !s.v1Nodes.has(addr)
-	lived, err := s.dialWith(ctx, addr, v2, ready)
-	if e, ok := errors.AsType[*peer.Error](err); !ok || e.Reason != peer.ReasonNoV2 {
-		return lived, err
+// dialed is what became of a connection that this node made.
+type dialed struct {
+	node  node          // whom it led to; zero: nobody that is known
+	lived time.Duration // 0: it was not made
+	err   error         // why it ended; never nil
+}
+
+// dialAndRun makes one connection and runs it to its end. A node from before the v2
+// transport takes its handshake for a malformed message and hangs up: it is dialed
+// once more, with v1.
+func (s *Server) dialAndRun(ctx context.Context, addr string, l link) dialed {
+	l.v2 = !s.cfg.V1Only && !s.v1Nodes.has(addr)
+	d := s.dialOnce(ctx, addr, l)
+	if e, ok := errors.AsType[*peer.Error](d.err); !ok || e.Reason != peer.ReasonNoV2 {
+		return d
 	}
 	s.cfg.Log.Debugf("%s hung up on the v2 handshake; trying v1", addr)
-	return s.dialWith(ctx, addr, false, func(p *peer.Peer) {
+	ready := l.ready
+	l.v2, l.ready = false, func(p *peer.Peer) {
 		// A node that was merely busy says that it knows v2.
 		if p.Version().Services&message.ServiceV2 == 0 {
 			s.v1Nodes.add(addr)
 		}
 		ready(p)
-	})
+	}
+	return s.dialOnce(ctx, addr, l)
 }
 
-// dialWith is dialAndRun with a given transport. ready, if any, is called after
-// the handshake.
-func (s *Server) dialWith(ctx context.Context, addr string, v2 bool, ready func(*peer.Peer)) (time.Duration, error) {
+// dialOnce is dialAndRun with the transport that the link allows.
+func (s *Server) dialOnce(ctx context.Context, addr string, l link) dialed {
 	conn, err := s.dial(ctx, addr)
 	if err != nil {
-		return 0, err
+		return dialed{err: err}
 	}
 	start := time.Now()
-	err = s.runTransport(ctx, conn, "", v2, ready)
-	return time.Since(start), err
+	n, err := s.runPeer(ctx, conn, l)
+	return dialed{n, time.Since(start), err}
 }
 
 // v1Nodes remembers addresses that speak v1 only. The zero value is empty. It is

@@ -89,8 +89,7 @@ func TestFallbackOnce(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			_, err := b.dialAndRun(ctx, addr, b.readyNamed)
-			done <- err
+			done <- b.dialAndRun(ctx, addr, link{ready: b.readyNamed}).err
 		}()
 		eventually(t, "connected", func() bool { return a.ConnectedCount() == 1 && b.ConnectedCount() == 1 })
 		if dials.Load() != want {
@@ -116,8 +115,9 @@ func TestFallbackOnce(t *testing.T) {
 		}
 	}()
 	before := dials.Load()
-	if _, err := b.dialAndRun(t.Context(), l.Addr().String(), b.readyNamed); err == nil || dials.Load() != before+2 || b.v1Nodes.has(l.Addr().String()) {
-		t.Errorf("%d dials, %v", dials.Load()-before, err)
+	d := b.dialAndRun(t.Context(), l.Addr().String(), link{ready: b.readyNamed})
+	if d.err == nil || dials.Load() != before+2 || b.v1Nodes.has(l.Addr().String()) {
+		t.Errorf("%d dials, %v", dials.Load()-before, d.err)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestHalfV2Handshakes(t *testing.T) {
 	eventually(t, "room", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		return a.inbound < MaxPendingPerGroup
+		return len(a.callers.list) < MaxPendingPerGroup
 	})
 	b := start(t, new(fakechain.Chain), dialing(a))
 	eventually(t, "an honest peer", func() bool { return a.ConnectedCount() == 1 && b.ConnectedCount() == 1 })
@@ -204,7 +204,7 @@ func TestV2Off(t *testing.T) {
 	if s := a.services(); s != 0 {
 		t.Errorf("services %x", s)
 	}
-	err := a.runPeer(t.Context(), dial(t, a), "")
+	_, err := a.runPeer(t.Context(), dial(t, a), link{})
 	if e, ok := err.(*peer.Error); !ok || e.Reason != peer.ReasonSelf {
 		t.Errorf("%v", err)
 	}

@@ -28,9 +28,9 @@ const (
 
 	// MaxAddrs is the number of addresses in the book.
 	MaxAddrs = (newBuckets + triedBuckets) * bucketSize
-	// MaxAnchors is the number of anchors: half of the outbound connections. The
-	// other half is drawn afresh, so that an attacker who once has all of them does
-	// not keep them for ever.
+	// MaxAnchors is the number of anchors: four of ten outbound connections, the two
+	// share-only ones among them. The others are drawn afresh, so that an attacker who
+	// once has all of them does not keep them for ever.
 	MaxAnchors = 4
 	// MaxSample is the number of addresses in a Sample: those of one addr message.
 	MaxSample = 1000
@@ -206,7 +206,7 @@ func (m *Manager) Remove(a netaddr.Addr) {
 }
 
 // SetAnchors notes the addresses to be dialed first after the next start: those
-// of outbound connections, the oldest first. More than MaxAnchors are left out.
+// of outbound connections, the most wanted first. More than MaxAnchors are left out.
 func (m *Manager) SetAnchors(list []netaddr.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -160,6 +160,24 @@ func (r *Relay) list(id chainhash.Hash) *txList {
 	return nil
 }
 
+// Has reports whether the list of a share is complete.
+func (r *Relay) Has(id chainhash.Hash) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.list(id) != nil
+}
+
+// Transactions returns the complete list of a share, nil if there is none. Nobody may
+// change it.
+func (r *Relay) Transactions(id chainhash.Hash) []*Tx {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.list(id); l != nil {
+		return l.txs
+	}
+	return nil
+}
+
 // Announce returns what tells those of the peers that don't know it the list of a
 // share. They must have been sent the share before.
 func (r *Relay) Announce(id chainhash.Hash, to []PeerID) (out []Send) {

@@ -1,9 +1,7 @@
 package connmgr
 
 import (
-	"cmp"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/p2poold/p2poold/p2p/addrmgr"
@@ -15,6 +13,10 @@ const (
 	// DefaultFull is the number of outbound connections, as in Bitcoin Core: enough
 	// that all of them are an attacker's only if most of the book is.
 	DefaultFull = 8
+	// DefaultShareOnly is the number of share-only connections, as of Bitcoin Core's
+	// block-relay-only ones. Two are enough to hear of the best chain if all others
+	// are an attacker's, and nobody can find out whom they lead to.
+	DefaultShareOnly = 2
 	// FeelerInterval is the mean time between feelers, as in Bitcoin Core. They come
 	// at random, so that nobody can foresee whom this node tests when.
 	FeelerInterval = 2 * time.Minute
@@ -41,15 +43,16 @@ type Kind uint8
 
 // The kinds.
 const (
-	Full   Kind = iota // sync, relay and gossip
-	Anchor             // the same, to a peer of the last run
-	Extra              // the same, as one too many
-	Feeler             // ends after the handshake
+	Full      Kind = iota // sync, relay and gossip
+	Anchor                // the same, to a peer of the last run
+	Extra                 // the same, as one too many
+	ShareOnly             // sync and relay, but not a word about addresses
+	Feeler                // ends after the handshake
 )
 
 // String returns the kind as logged.
 func (k Kind) String() string {
-	return [...]string{"full", "anchor", "extra", "feeler"}[k]
+	return [...]string{"full", "anchor", "extra", "share-only", "feeler"}[k]
 }
 
 // Dial is an outbound connection to be made.
@@ -61,7 +64,9 @@ type Dial struct {
 // Config configures a Chooser.
 type Config struct {
 	Book *addrmgr.Manager
-	Full int // outbound connections to keep; 0: none, and no feelers
+	// Full and ShareOnly are the outbound connections to keep. Without Full ones there
+	// are no others either, and no feelers.
+	Full, ShareOnly int
 	// Rand spreads the feelers; nil: seeded by the operating system.
 	Rand *rand.Rand
 	// Reachable tells the networks that this node can dial; nil: IPv4 and IPv6.
@@ -114,22 +119,12 @@ func (c *Chooser) Next(now time.Time, avoid func(netaddr.Addr) bool) (Dial, bool
 	if c.feeler.IsZero() {
 		c.feeler = now.Add(c.pause())
 	}
-	full := c.count()
-	if full < c.cfg.Full {
-		for len(c.anchors) > 0 {
-			a := c.anchors[0]
-			c.anchors = c.anchors[1:]
-			if c.fits(a, avoid) {
-				return c.take(a, Anchor), true
-			}
-		}
+	if d, ok := c.nextAnchor(avoid); ok {
+		return d, true
+	}
+	if kind, ok := c.vacancy(now); ok {
 		if a, ok := c.choose(now, false, c.fits, avoid); ok {
-			return c.take(a, Full), true
-		}
-	} else if c.stale && full == c.cfg.Full && !now.Before(c.extra) {
-		c.extra = now.Add(ExtraInterval)
-		if a, ok := c.choose(now, false, c.fits, avoid); ok {
-			return c.take(a, Extra), true
+			return c.take(a, kind), true
 		}
 	}
 	if !now.Before(c.feeler) {
@@ -137,6 +132,42 @@ func (c *Chooser) Next(now time.Time, avoid func(netaddr.Addr) bool) (Dial, bool
 		return c.nextFeeler(now, avoid)
 	}
 	return Dial{}, false
+}
+
+// nextAnchor dials the anchors in the order in which SetAnchors was told them, for
+// as long as there is room. The first ones become share-only again: see Standing.
+func (c *Chooser) nextAnchor(avoid func(netaddr.Addr) bool) (Dial, bool) {
+	full, shareOnly := c.count()
+	for len(c.anchors) > 0 {
+		kind := Anchor
+		switch {
+		case shareOnly < c.cfg.ShareOnly:
+			kind = ShareOnly
+		case full >= c.cfg.Full:
+			return Dial{}, false
+		}
+		a := c.anchors[0]
+		c.anchors = c.anchors[1:]
+		if c.fits(a, avoid) {
+			return c.take(a, kind), true
+		}
+	}
+	return Dial{}, false
+}
+
+// vacancy returns the kind of connection that there is one too few of.
+func (c *Chooser) vacancy(now time.Time) (Kind, bool) {
+	full, shareOnly := c.count()
+	switch {
+	case full < c.cfg.Full:
+		return Full, true
+	case shareOnly < c.cfg.ShareOnly:
+		return ShareOnly, true
+	case c.stale && full == c.cfg.Full && !now.Before(c.extra):
+		c.extra = now.Add(ExtraInterval)
+		return Extra, true
+	}
+	return 0, false
 }
 
 // pause returns a time to the next feeler.
@@ -221,15 +252,19 @@ func (c *Chooser) take(a netaddr.Addr, kind Kind) Dial {
 	return Dial{a, kind}
 }
 
-// count returns the connections and dials but feelers.
-func (c *Chooser) count() int {
-	n := 0
+// count returns the connections and dials: full ones of all sorts, and share-only
+// ones.
+func (c *Chooser) count() (full, shareOnly int) {
 	for _, s := range c.slots {
-		if s.kind != Feeler {
-			n++
+		switch s.kind {
+		case Feeler:
+		case ShareOnly:
+			shareOnly++
+		default:
+			full++
 		}
 	}
-	return n
+	return full, shareOnly
 }
 
 // Ready notes that a connection got through its handshake.
@@ -244,36 +279,3 @@ func (c *Chooser) Ended(a netaddr.Addr) { delete(c.slots, a) }
 
 // SetStale tells whether no new share has come for suspiciously long.
 func (c *Chooser) SetStale(stale bool) { c.stale = stale }
-
-// ready returns the connections but feelers that stand since before a time, the
-// oldest first.
-func (c *Chooser) ready(before time.Time) []netaddr.Addr {
-	var list []netaddr.Addr
-	for a, s := range c.slots {
-		if s.kind != Feeler && !s.since.IsZero() && !s.since.After(before) {
-			list = append(list, a)
-		}
-	}
-	slices.SortFunc(list, func(a, b netaddr.Addr) int {
-		return cmp.Or(c.slots[a].since.Compare(c.slots[b].since), cmp.Compare(a.String(), b.String()))
-	})
-	return list
-}
-
-// Standing returns the connections, the oldest first: they become the anchors.
-func (c *Chooser) Standing(now time.Time) []netaddr.Addr { return c.ready(now) }
-
-// Excess returns the connection to let go if there is one too many: of those that
-// have stood for a minute, the one that brought news least lately, and of equals
-// the youngest. news tells when a connection last brought a valid new share.
-func (c *Chooser) Excess(now time.Time, news func(netaddr.Addr) time.Time) (netaddr.Addr, bool) {
-	if len(c.ready(now)) <= c.cfg.Full {
-		return netaddr.Addr{}, false
-	}
-	list := c.ready(now.Add(-minLife))
-	if len(list) == 0 {
-		return netaddr.Addr{}, false
-	}
-	slices.Reverse(list)
-	return slices.MinFunc(list, func(a, b netaddr.Addr) int { return news(a).Compare(news(b)) }), true
-}

@@ -305,6 +305,82 @@ func TestFeelerTests(t *testing.T) {
 	}
 }
 
+// TestShareOnly: beside the full connections there are share-only ones in groups of
+// their own. They come first among the anchors, and are share-only again.
+func TestShareOnly(t *testing.T) {
+	w := newWorld(t, 5, nil)
+	w.cfg.ShareOnly = 2
+	for g := range 60 {
+		w.add(ip(g, 1), ip(g, 2))
+	}
+	list := w.connect()
+	groups := make(map[netaddr.Group]bool)
+	for i, d := range list {
+		groups[d.Addr.Group()] = true
+		if (d.Kind == ShareOnly) != (i >= 5) || d.Kind != ShareOnly && d.Kind != Full {
+			t.Errorf("no. %d is %v", i, d.Kind)
+		}
+	}
+	if len(list) != 7 || len(groups) != 7 {
+		t.Fatalf("%d connections in %d groups", len(list), len(groups))
+	}
+	want := []netaddr.Addr{list[5].Addr, list[6].Addr, list[0].Addr, list[1].Addr}
+	if got := w.Standing(w.now); !slices.Equal(got[:4], want) {
+		t.Errorf("anchors %v, want %v", got[:4], want)
+	}
+	// One too many is a matter of the full ones.
+	w.SetStale(true)
+	if d := w.next(true); d.Kind != Extra {
+		t.Errorf("%v", d.Kind)
+	} else {
+		w.Ready(w.now, d.Addr)
+	}
+	w.now = w.now.Add(minLife)
+	none := func(netaddr.Addr) time.Time { return time.Time{} }
+	for range 2 {
+		a, ok := w.Excess(w.now, func(a netaddr.Addr) time.Time {
+			if a == list[5].Addr || a == list[6].Addr {
+				return time.Time{}
+			}
+			return w.now
+		})
+		if !ok || a == list[5].Addr || a == list[6].Addr {
+			t.Errorf("lets go %v %v", a, ok)
+		}
+	}
+	a, _ := w.Excess(w.now, none)
+	w.Ended(a)
+	w.SetStale(false)
+	// One that ends is replaced.
+	w.Ended(list[6].Addr)
+	w.now = w.now.Add(BackoffMin)
+	if d := w.next(true); d.Kind != ShareOnly {
+		t.Errorf("%v", d.Kind)
+	}
+
+	w.book.SetAnchors(want)
+	w.Chooser = New(Config{Book: w.book, Full: 5, ShareOnly: 2, Rand: newRand(2)})
+	kinds := map[Kind]int{}
+	for i, d := range w.connect() {
+		kinds[d.Kind]++
+		if i < 4 && d.Addr != want[i] || (i < 2) != (d.Kind == ShareOnly) {
+			t.Errorf("no. %d after the start is %v %v", i, d.Kind, d.Addr)
+		}
+	}
+	if kinds[ShareOnly] != 2 || kinds[Anchor] != 2 || kinds[Full] != 3 {
+		t.Errorf("after the start: %v", kinds)
+	}
+	// An anchor that can't be reached is not waited for.
+	w.Chooser = New(Config{Book: w.book, Full: 5, ShareOnly: 2, Rand: newRand(2)})
+	for _, kind := range []Kind{ShareOnly, ShareOnly, ShareOnly, ShareOnly, Full} {
+		d := w.next(true)
+		if d.Kind != kind {
+			t.Errorf("%v, want %v", d.Kind, kind)
+		}
+		w.Ended(d.Addr)
+	}
+}
+
 // TestExtra: while no share comes, one connection more; then the idlest goes.
 func TestExtra(t *testing.T) {
 	w := newWorld(t, 3, nil)
@@ -356,7 +432,7 @@ func TestExtra(t *testing.T) {
 }
 
 func TestKind(t *testing.T) {
-	for k, want := range map[Kind]string{Full: "full", Anchor: "anchor", Extra: "extra", Feeler: "feeler"} {
+	for k, want := range map[Kind]string{Full: "full", Anchor: "anchor", Extra: "extra", ShareOnly: "share-only", Feeler: "feeler"} {
 		if k.String() != want {
 			t.Errorf("%v", k)
 		}

@@ -5,13 +5,19 @@
 //
 // In this order of preference:
 //
-//	anchors   the longest outbound connections of the last run
-//	full      until there are Config.Full outbound connections, each in another
-//	          group: /16 of IPv4, /32 of IPv6 and so on
-//	extra     one more if no new share has come for long; of all of them the one
-//	          that has not brought any for longest is then let go
-//	feeler    every two minutes, an address that has never been tried, or one in
-//	          the way of another: whether it answers is all that matters
+//	anchors     outbound connections of the last run: the share-only ones, then the
+//	            longest full ones. As many as there are share-only slots become
+//	            share-only again, the others full
+//	full        until there are Config.Full of them
+//	share-only  until there are Config.ShareOnly of them. Nothing is said of
+//	            addresses there, so that others cannot infer the connection from how
+//	            addresses spread; they are the ones that an attacker cannot single out
+//	extra       one more full one if no new share has come for long; of all of those
+//	            the one that has not brought any for longest is then let go
+//	feeler      every two minutes, an address that has never been tried, or one in
+//	            the way of another: whether it answers is all that matters
+//
+// All but feelers are each in another group: /16 of IPv4, /32 of IPv6 and so on.
 //
 // Connections that the operator names are not among them. They take no slot and
 // no group.

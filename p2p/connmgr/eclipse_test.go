@@ -22,6 +22,8 @@ const (
 	// eclipseUp is which part of the honest nodes can be reached: the attacker's
 	// all can.
 	eclipseUp = 0.7
+	// eclipseSlots is the number of outbound connections.
+	eclipseSlots = DefaultFull + DefaultShareOnly
 )
 
 // eclipseSetting is a node that starts with a book of which a part is the
@@ -73,13 +75,13 @@ func (s eclipseSetting) eclipsed(t *testing.T, path string, seed uint64) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(Config{Book: book, Full: DefaultFull, Rand: r})
+	c := New(Config{Book: book, Full: DefaultFull, ShareOnly: DefaultShareOnly, Rand: r})
 	down := make(map[netaddr.Addr]bool)
 	for i := s.count(); i < eclipseBook; i++ {
 		down[ip(i, 1)] = r.Float64() > eclipseUp
 	}
 	good := 0
-	for len(c.Standing(now)) < DefaultFull {
+	for len(c.Standing(now)) < eclipseSlots {
 		now = now.Add(500 * time.Millisecond)
 		d, ok := c.Next(now, nobody)
 		switch {
@@ -102,7 +104,7 @@ func (s eclipseSetting) eclipsed(t *testing.T, path string, seed uint64) bool {
 func TestEclipse(t *testing.T) {
 	begin := func() time.Time { return time.Unix(1_800_000_000, 0) }
 	t.Logf("all %d outbound connections are the attacker's, %d starts each; %.0f %% of the honest nodes answer, %d honest anchors",
-		DefaultFull, eclipseStarts, 100*eclipseUp, addrmgr.MaxAnchors)
+		eclipseSlots, eclipseStarts, 100*eclipseUp, addrmgr.MaxAnchors)
 	t.Logf("poisoned   without anchors: seen  computed   with anchors: seen  computed")
 	for _, p := range []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8} {
 		var seen [2]float64
@@ -118,7 +120,7 @@ func TestEclipse(t *testing.T) {
 		// One connection is the attacker's with the chance q, as his nodes all answer;
 		// with anchors all of these must have been down.
 		q := p / (p + (1-p)*eclipseUp)
-		all := math.Pow(q, DefaultFull)
+		all := math.Pow(q, eclipseSlots)
 		anchored := all * math.Pow(1-eclipseUp, addrmgr.MaxAnchors)
 		t.Logf("%5.0f %%   %22.1f %%  %6.2g %%   %17.1f %%  %6.2g %%", 100*p, 100*seen[0], 100*all, 100*seen[1], 100*anchored)
 		if math.Abs(seen[0]-all) > 0.12 || seen[1] > 0.05 {

@@ -20,13 +20,17 @@
 //	ping, pong  latency and liveness                                cap      8 B
 //	inv         share ids: an announcement, or getlocator's answer  cap 64,003 B
 //	getshares   ask for shares and generations of their ancestors   cap  9,224 B
-//	shares      encoded shares: an answer, or a push                cap     1 MB
+//	shares      encoded shares: an answer, or a push                cap   240 kB
 //	notfound    ids of getshares that cannot be served              cap  8,195 B
 //	getlocator  ask for main-chain ids behind a locator             cap  2,085 B
 //	setmode     change the relay mode of the link                   cap      1 B
 //	getaddr     ask for addresses of nodes                          cap      0 B
 //	addr        addresses: an answer, or a few new ones             cap 65,536 B
 //	addrme      the sender listens, on this port                    cap      2 B
+//	cmpctshare  a share's transactions, by what is known            cap 183,401 B
+//	getsharetxn ask for some of them                                cap 50,033 B
+//	sharetxn    those                                               cap 1,000,041 B
+//	block       a share that is a Bitcoin block, all of it          cap 234,167 B
 //
 // # Rules of every decoder
 //

@@ -54,6 +54,8 @@ type Reader struct {
 	r     io.Reader
 	magic wire.BitcoinNet
 	limit int
+
+	reserve func(n int) error // nil: payloads are read at once
 }
 
 // NewReader returns a reader of frames with this magic. It reads field by
@@ -65,6 +67,11 @@ func NewReader(r io.Reader, magic wire.BitcoinNet) *Reader {
 // SetLimit lowers the cap on payloads of all types to n bytes, at most
 // MaxPayload. Peers use it for strangers, before the handshake.
 func (r *Reader) SetLimit(n int) { r.limit = min(n, MaxPayload) }
+
+// SetReserve has f called with the length of each payload that is not thrown away,
+// before any of it is read: it may wait until there is room. Its error ends the
+// reading.
+func (r *Reader) SetReserve(f func(n int) error) { r.reserve = f }
 
 // header is the frame before its payload.
 type header struct {
@@ -96,6 +103,11 @@ func (r *Reader) Next() (Message, error) {
 			return nil, unexpected(err)
 		}
 		return &Unknown{Name: h.command, Bytes: h.length}, nil
+	}
+	if r.reserve != nil {
+		if err := r.reserve(h.length); err != nil {
+			return nil, err
+		}
 	}
 	payload, err := r.payload(h.length)
 	if err != nil {

@@ -7,8 +7,10 @@ import (
 const (
 	// MaxShares is the number of shares in one message.
 	MaxShares = 2000
-	// MaxSharesPayload is the payload's cap in bytes: 1 MB.
-	MaxSharesPayload = 1_000_000
+	// MaxSharesPayload is the payload's cap in bytes, nearly twice what answers are cut
+	// into. With the read buffer of 16 KiB a connection so holds at most 256 KiB that
+	// are not decoded yet.
+	MaxSharesPayload = 240_000
 	// minShare is the least length of a share in bytes: its Bitcoin header.
 	minShare = 80
 )

@@ -30,8 +30,8 @@ const ServiceV2 Services = 1 << 11
 type Version struct {
 	Protocol  uint32          // version of the peer protocol, from 1
 	Services  Services        // what the node offers
-	Time      int64           // the sender's clock, Unix seconds
-	Nonce     uint64          // random per connection, to notice a dial to oneself
+	Time      int64           // the sender's clock, Unix seconds; 0: not told, as over Tor
+	Nonce     uint64          // random, to notice a dial to oneself
 	UserAgent string          // varint length, then printable ASCII, at most MaxUserAgent
 	ChainID   chainhash.Hash  // the sharechain spoken of
 	Best      chainhash.Hash  // id of the tip; zero if the chain is empty

@@ -37,6 +37,10 @@ type Disconnect struct {
 type Verify struct {
 	From   PeerID
 	Shares []*share.Share
+	// Sync is set for what a session fetched. Such a Verify may come from any event,
+	// also another peer's or a Tick, so no peer's goroutine should do it. Only one is
+	// out at a time: the next comes with the last verdict, or Unverified, of this one.
+	Sync bool
 	// Root is the id of the one share among Shares that may be accepted without its
 	// parent; zero: none. See the package comment on syncing from the middle. It is
 	// the chain that decides: where the parent is known, Root means nothing.

@@ -38,7 +38,7 @@ func TestBackOff(t *testing.T) {
 		at := time.Unix(1_700_000_000, 0)
 		v := &message.Version{Height: 1_000_000, Mode: message.LowLatency}
 		v.Work.Not()
-		m.Connected(at, 1, test.inbound, v)
+		m.Connected(at, 1, test.inbound, v, chainhash.Hash{})
 		p := m.peers[1]
 		if pr := m.Progress(at); m.session == nil || pr.Attempted || pr.Proven || !pr.Syncing {
 			t.Fatalf("%s: at first %+v", test.name, pr)
@@ -85,7 +85,7 @@ func TestAnotherWasFaster(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
 	v := &message.Version{Height: 4, Mode: message.LowLatency}
 	v.Work.SetUint64(5)
-	m.Connected(at, 1, true, v)
+	m.Connected(at, 1, true, v, chainhash.Hash{})
 	c.Extend(5, 1)
 	m.Receive(at, 1, &message.Inv{})
 	if p := m.peers[1]; m.session != nil || !p.retryAt.IsZero() {

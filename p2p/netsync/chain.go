@@ -15,6 +15,9 @@ type Chain interface {
 	// tip states it, so that nodes that have more or less of it can compare.
 	Tip() (id chainhash.Hash, height uint32, work uint256.Uint256)
 
+	// Base returns the height of the best chain's lowest share, 0 if it is empty.
+	Base() uint32
+
 	// Joining reports whether the chain still lacks what lies below its lowest share.
 	// Then its locator is empty, and every peer is worth being asked.
 	Joining() bool

@@ -19,7 +19,9 @@
 //     be given one right after the other, even if the first ends the connection: a
 //     peer on its way out is not blamed any further, and what it sent still counts.
 //     If the peer is gone before the next chunk, stop and give the rest to
-//     Unverified.
+//     Unverified. A Verify with Sync may come from any event, not only from a
+//     message of the peer that it names. Only one such is out at a time, so one
+//     goroutine of their own does for all of them.
 //  5. A Serve action carries a request of the peer: call Serve with it, likewise
 //     without the lock. Messages to the peer may be held back until it reads.
 //  6. Call Announce for shares that became valid in any other way: those mined
@@ -27,20 +29,50 @@
 //
 // # Sync
 //
-// One peer at a time, the session's, is asked for the ids of its main chain
-// after our locator, at most message.MaxInv at a time, then for those shares in
-// batches of MaxBatch, oldest first, MaxSyncRequests batches under way. When the
-// round is through, the next locator starts at its end, until nothing new comes.
-// A peer is asked if it claims more work than our tip has or sent a share far
-// ahead of it. Claims are believed only until the peer has been asked: one that
+// One peer at a time, the session's, names the chain: it is asked for the ids of its
+// main chain after our locator, at most message.MaxInv at a time. The shares are asked
+// of it and of others, as below. The next locator starts where the last inv ended; it
+// is sent as soon as there is room in the window, provided that shares were accepted
+// since the one before, so that the sources never run dry. The session goes on until
+// nothing new comes.
+//
+// A peer is chosen for a session if it claims more work than our tip has or sent a
+// share far ahead of it. Claims are believed only until the peer has been asked: one that
 // has nothing to show for its claim, or stalls, loses it and is not asked again
 // for a while. A session without an accepted share for SessionTimeout ends; one
-// that is slow yields if another peer promises more too. As a safety net a peer is
-// asked in turn whenever no share was accepted for StaleInterval.
+// that is slow yields if another peer promises more too, and at once if nothing at
+// all has come from its peer for as long as our patience lasts. As a safety net a peer
+// is asked in turn whenever no share was accepted for StaleInterval.
 //
 // A claim alone proves nothing, and nothing must depend on it but whom to ask:
 // Progress tells claims from proven syncing, when shares come in faster than
-// anybody could mine them.
+// anybody could mine them. That a first attempt ends is bounded by FirstSyncLimit,
+// whatever peers do, unless they bring real shares all the time.
+//
+// # The window
+//
+// The named ids make up the session's window, oldest first, of MaxSyncWants at most.
+// They are asked in batches of MaxBatch of all who may have them: the session's peer,
+// and once it has brought a share that the chain took, maxHelpers others whose
+// height seems sufficient. Each has one batch under way at first and one more for
+// each that it answered, up to MaxSyncRequests; the session's own peer less the more
+// others help, as its invs must not wait behind shares. Those that haven't
+// answered yet are tried one at a time, then as many as have proved good and one more.
+//
+// What arrives out of its turn waits in the window, of MaxWindowBytes at most, with the
+// name of its sender. The chain gets the shares in the order of the window, those of
+// one sender at a time, and the next when it has judged them. So whoever delivers bad
+// shares is to blame for them and nobody else, and nothing behind them has been
+// judged yet: they are asked of others.
+//
+// The oldest batch decides. If its peer keeps the window waiting for longer than our
+// patience while others have delivered what comes next, all it was asked for is asked of
+// others. Patience is minPatience, doubles each time up to maxPatience, as our own link may
+// be slow, and shrinks while the window moves. A quarter of it is enough if the peer
+// never answered in this session, or if another that did would be idle. Who holds
+// the window up twice, or denies two batches, is out of this session; after
+// maxFailures of that kind no new helpers are tried. What a helper denies is asked of the
+// session's own peer; if that denies it too, it is passed over.
 //
 // # Joining from the middle
 //
@@ -50,7 +82,7 @@
 // don't have, that id is the session's root: the peer knew nothing in our locator,
 // and this is the lowest share it can give. (Or the peer did know something; then
 // the share's parent is here, and calling it a root changes nothing.) When the
-// share arrives, asked of this peer in this session, its Verify names it, and the
+// share arrives, asked of this peer and no other in this session, its Verify names it, and the
 // chain may accept it without its parent. At most one share in a session is
 // offered so, and none that came unasked, from another peer or outside of a
 // session.
@@ -69,7 +101,8 @@
 // Each wanted id is asked of one peer at a time. A new share that its announcer
 // doesn't deliver within RelayTimeout is asked of another who has it; a peer
 // without any progress for StallTimeout has stalled: everything is asked of
-// others, and after MaxStalls in a row the peer is disconnected. A notfound for
+// others, and after MaxStalls in a row the peer is disconnected. What was given to
+// others it still owes: it goes on stalling until it answers. A notfound for
 // what the peer named in a session itself is no progress. A request is always
 // answered, by shares or notfound, so an honest peer never stalls.
 //

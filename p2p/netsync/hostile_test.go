@@ -220,7 +220,7 @@ func released(t *testing.T, copied func(*share.Share) *share.Share) (m *Manager,
 	m = New(Config{Chain: c, Mode: message.LowLatency})
 	now = time.Unix(1_700_000_000, 0)
 	for id := PeerID(1); id <= 3; id++ {
-		m.Connected(now, id, false, &message.Version{Protocol: 1, Mode: message.LowLatency})
+		m.Connected(now, id, false, &message.Version{Protocol: 1, Mode: message.LowLatency}, chainhash.Hash{})
 	}
 	c.Extend(1, 1)
 	parent := c.Next(1)
@@ -293,8 +293,8 @@ func TestReleasedOrphan(t *testing.T) {
 	c := new(fakechain.Chain)
 	m := New(Config{Chain: c, Mode: message.LowLatency})
 	now := time.Unix(1_700_000_000, 0)
-	m.Connected(now, 1, false, &message.Version{Mode: message.LowLatency})
-	m.Connected(now, 2, false, &message.Version{Mode: message.LowLatency})
+	m.Connected(now, 1, false, &message.Version{Mode: message.LowLatency}, chainhash.Hash{})
+	m.Connected(now, 2, false, &message.Version{Mode: message.LowLatency}, chainhash.Hash{})
 	first := c.Next(1)
 	m.Receive(now, 1, &message.Shares{Raw: [][]byte{first.Encode()}})
 	c.Accept(first) // by another path

@@ -3,6 +3,7 @@ package netsync
 import (
 	"time"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
@@ -22,9 +23,24 @@ const (
 	// is asked for news, three share intervals on mainnet, and the pause after a
 	// session that brought nothing.
 	StaleInterval = 30 * time.Second
+	// minPatience and maxPatience bound how long a peer may keep a session waiting
+	// while others wait with it, as in Bitcoin Core: the time doubles whenever that
+	// was too long, as our own link may be the slow one, and is multiplied by
+	// patienceDecay per cent with each Verify.
+	minPatience   = 2 * time.Second
+	maxPatience   = 64 * time.Second
+	patienceDecay = 85
+	// hastyFraction of that time is enough for a peer that has shown nothing yet in
+	// the session, or if another would be idle otherwise: then asking it too costs
+	// little.
+	hastyFraction = 4
 	// SessionTimeout is how long a session may go without an accepted share: twice
 	// what a batch takes at 4 kB/s, the slowest link that can sync.
 	SessionTimeout = time.Minute
+	// FirstSyncLimit is how long after the first session began an attempt counts as
+	// ended whatever becomes of it, unless the session of the moment is proven. Peers
+	// that come and go, with a claim each, can't put it off.
+	FirstSyncLimit = 2 * SessionTimeout
 	// ClaimBackoff is how long no session is opened with an inbound peer whose
 	// session brought nothing that could be judged. Such sessions then get at most
 	// SessionTimeout in eleven minutes from each.
@@ -44,9 +60,8 @@ const (
 	// MaxBatch is the number of ids in one getshares of ours: with shares at
 	// their longest an answer of some 130 kB, 33 s at 4 kB/s.
 	MaxBatch = 128
-	// MaxSyncRequests is the number of batches under way in a session: one is
-	// verified while the others travel. At a round trip of 100 ms four bring 3,900
-	// shares a second, two only 2,200, and a chain can verify more.
+	// MaxSyncRequests is the number of batches that one peer has under way for a
+	// session: at a round trip of 100 ms four bring 5,100 shares a second.
 	MaxSyncRequests = 4
 	// MaxRequests is the number of getshares under way with one peer.
 	MaxRequests = 25
@@ -60,9 +75,14 @@ const (
 	MaxKnown = 2048
 	// MaxAnnounced is the number of ids wanted from one peer outside of a sync.
 	MaxAnnounced = 256
-	// MaxSyncWants is the number of ids wanted from the session's peer: an answer
-	// and the announcements that come in between.
-	MaxSyncWants = 2 * message.MaxInv
+	// MaxSyncWants is the number of ids in the window of a session: one inv that is
+	// being fetched and two to go on with. That is 46 batches, enough for maxHelpers
+	// to have MaxSyncRequests each under way.
+	MaxSyncWants = 3 * message.MaxInv
+	// MaxWindowBytes is what shares take that wait in the window for those before
+	// them or for their verdict: all of it at their longest, 6 MB. In memory, decoded,
+	// they take about twice as much.
+	MaxWindowBytes = MaxSyncWants * share.MaxEncodedSize
 	// MaxWants is the number of ids wanted from all peers together, of which
 	// MaxSyncWants are kept for the session.
 	MaxWants = 16_384
@@ -76,6 +96,18 @@ const (
 	// MaxChases is how often missing ancestors are asked of one peer without a
 	// valid share from it in between; then a sync takes over.
 	MaxChases = 4
+	// maxHelpers is the number of peers that a session asks at a time, besides its
+	// own: with MaxSyncRequests each they have a whole window under way.
+	maxHelpers = 8
+	// maxLags is how often a peer may hold the window up before the session asks it
+	// no more. Once may be chance.
+	maxLags = 2
+	// maxDenials is how many requests for shares that it doesn't have a session makes
+	// to a peer: it may have pruned a little more, or be on another branch.
+	maxDenials = 2
+	// maxFailures is how many helpers may fail in a session before no more are tried,
+	// so that peers that only hinder cost a few seconds, however many there are.
+	maxFailures = 8
 	// maxUndecided is the number of shares in a row that something may be missing
 	// for before their session ends. The chain holds fewer of them, so those to
 	// come would only push out others that may still find their place.
@@ -106,9 +138,11 @@ const (
 	maxFruitless = 4
 
 	// maxAnswerShares bounds the shares of one answer before they are read, and the
-	// ancestors looked at to find them; the answer is cut at
-	// message.MaxSharesPayload bytes all the same.
+	// ancestors looked at to find them; the answer is cut at maxAnswerBytes all the
+	// same.
 	maxAnswerShares = 2000
+	// maxAnswerBytes bounds the shares of one answer in all its messages.
+	maxAnswerBytes = 1_000_000
 	// answerChunk is the size, in bytes, at which an answer is cut into messages:
 	// small enough for new shares to slip in between.
 	answerChunk = 128 << 10

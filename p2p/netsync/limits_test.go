@@ -2,6 +2,7 @@ package netsync
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,18 +22,34 @@ func checkLimits(t testing.TB, m *Manager) {
 			len(m.announced.set), len(m.awaited.set), len(m.released.set))
 	}
 	wants, syncs := make(map[*peerState]int), make(map[*peerState]int)
+	live, size := 0, 0
+	window := make(map[*want]bool)
+	if m.session != nil {
+		for _, w := range m.session.window.order {
+			window[w] = true
+		}
+	}
 	for id, w := range m.wants {
-		if w.id != id || w.peer == nil || w.peer.gone {
+		if w.id != id || w.peer == nil || w.peer.gone || w.state == wantOver {
 			t.Fatalf("want %v is broken: %+v", id, w)
 		}
 		wants[w.peer]++
+		if (w.share != nil) != (w.sync && w.state >= wantArrived) || w.share == nil && w.size > 0 {
+			t.Fatalf("want %v has the wrong share: %+v", id, w)
+		}
+		size += w.size
 		if w.sync {
 			syncs[w.peer]++
-			if m.session == nil || m.session.peer != w.peer {
+			live++
+			switch {
+			case !window[w]:
 				t.Fatal("a session's want outlives it")
+			case w.state == wantQueued && m.session.peer != w.peer, m.isRoot(w) && m.session.peer != w.peer:
+				t.Fatalf("want %v names another than the session's peer: %+v", id, w)
 			}
 		}
 	}
+	checkWindow(t, m, live, size)
 	for _, p := range m.order {
 		if p.wants != wants[p] || p.syncWants != syncs[p] || p.wants > MaxSyncWants+MaxAnnounced {
 			t.Fatalf("peer %d is booked with %d/%d wants, has %d/%d", p.id, p.wants, p.syncWants, wants[p], syncs[p])
@@ -45,6 +62,24 @@ func checkLimits(t testing.TB, m *Manager) {
 				t.Fatalf("peer %d has a request of %d", p.id, len(r.pending))
 			}
 		}
+	}
+}
+
+// checkWindow verifies that the session's window has so many wants and bytes.
+func checkWindow(t testing.TB, m *Manager, live, size int) {
+	t.Helper()
+	if len(m.flight) > MaxBatch || m.patience < minPatience || m.patience > maxPatience {
+		t.Fatalf("%d shares are out to be verified, patience is %v", len(m.flight), m.patience)
+	}
+	if m.session == nil {
+		return
+	}
+	win := &m.session.window
+	if win.live != live || live > MaxSyncWants || win.bytes != size || size > MaxWindowBytes || len(win.order) > 3*MaxSyncWants {
+		t.Fatalf("the window has %d wants and %d bytes, its books say %d and %d, length %d", live, size, win.live, win.bytes, len(win.order))
+	}
+	if i := slices.IndexFunc(win.order, func(w *want) bool { return w.inWindow() && w.state == wantQueued }); i >= 0 && i < win.next {
+		t.Fatalf("want %d is passed over, the next is %d", i, win.next)
 	}
 }
 
@@ -102,7 +137,7 @@ func fuzzEvent(m *Manager, now time.Time, what byte, id PeerID, arg byte, s *sha
 	case 0:
 		v := &message.Version{Protocol: 1, Height: uint32(arg), Best: sid, Mode: message.RelayMode(arg % 2)}
 		v.Work.SetUint64(uint64(arg))
-		return m.Connected(now, id, arg%3 == 0, v)
+		return m.Connected(now, id, arg%3 == 0, v, chainhash.Hash{})
 	case 1:
 		return m.Disconnected(now, id)
 	case 2:

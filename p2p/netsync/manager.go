@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
@@ -33,15 +34,20 @@ type Manager struct {
 	awaited   *knownSet // shares that a Verify was asked for, without a Verdict yet
 	released  *knownSet // those of them that Announce has named as valid already
 
-	session   *session  // nil: no sync under way
-	attempted bool      // a session has ended, or nobody had anything to fetch
-	lastValid time.Time // when a peer's share was last accepted, or a stale tip probed
-	probed    PeerID    // whom the last stale-tip probe asked
+	session   *session       // nil: no sync under way
+	flight    []*share.Share // of a session's Verify, without a verdict yet
+	patience  time.Duration  // how long a peer may keep a session waiting
+	pace      pace           // of sessions, for display
+	firstSync time.Time      // when the first session began; zero: none did
+	attempted bool           // a session has ended, or nobody had anything to fetch
+	lastValid time.Time      // when a peer's share was last accepted, or a stale tip probed
+	probed    PeerID         // whom the last stale-tip probe asked
 	stats     Stats
 
 	// During a call: its time and the actions so far.
-	now time.Time
-	out []Action
+	now     time.Time
+	ticking bool
+	out     []Action
 }
 
 // Stats counts events since New.
@@ -51,6 +57,7 @@ type Stats struct {
 	Undecided uint64 // shares that something was missing for
 	Ignored   uint64 // duplicates, and shares our own trouble kept us from judging
 	Stalls    uint64 // StallTimeouts of peers
+	Replaced  uint64 // times another was asked as a peer held a sync up
 }
 
 // peerState is what the Manager knows of a peer.
@@ -68,8 +75,7 @@ type peerState struct {
 	wants     int        // wants that name this peer, in any state
 	syncWants int        // those of a session
 	locator   time.Time  // when the unanswered getlocator was sent; zero: none
-	lastInv   chainhash.Hash
-	progress  time.Time // when it last moved on, if anything is under way
+	progress  time.Time  // when it last moved on, if anything is under way
 
 	chases    int       // requests for missing ancestors since its last valid share
 	stalls    int       // in a row
@@ -83,6 +89,7 @@ func New(cfg Config) *Manager {
 	return &Manager{
 		chain:     cfg.Chain,
 		mode:      cfg.Mode,
+		patience:  minPatience,
 		peers:     make(map[PeerID]*peerState),
 		wants:     make(map[chainhash.Hash]*want),
 		announced: newKnownSet(maxJudged),
@@ -112,8 +119,9 @@ func (m *Manager) send(p *peerState, msg message.Message) {
 
 // Connected adds a peer after its handshake. Ids must ascend. Inbound peers come
 // second as sources of a sync: they are easily made in numbers, whereas we chose
-// those that we dialed.
-func (m *Manager) Connected(now time.Time, id PeerID, inbound bool, v *message.Version) []Action {
+// those that we dialed. told is the tip in our own version message: if ours is
+// another by now, the peer would not hear of it otherwise.
+func (m *Manager) Connected(now time.Time, id PeerID, inbound bool, v *message.Version, told chainhash.Hash) []Action {
 	m.begin(now)
 	if len(m.peers) >= MaxPeers {
 		m.out = append(m.out, &Disconnect{Peer: id, Err: errors.New("all peer slots are taken")})
@@ -125,7 +133,11 @@ func (m *Manager) Connected(now time.Time, id PeerID, inbound bool, v *message.V
 	}
 	m.peers[id] = p
 	m.order = append(m.order, p)
+	if tip, _, _ := m.chain.Tip(); tip != told {
+		m.announceTip([]*peerState{p})
+	}
 	m.startSession()
+	m.proceed()
 	return m.end()
 }
 
@@ -139,7 +151,8 @@ func (m *Manager) Disconnected(now time.Time, id PeerID) []Action {
 	p.gone = true
 	delete(m.peers, id)
 	m.order = slices.DeleteFunc(m.order, func(q *peerState) bool { return q == p })
-	m.release(p)
+	m.handBack(p)
+	m.proceed()
 	return m.end()
 }
 
@@ -150,17 +163,26 @@ func (m *Manager) drop(p *peerState, misbehaviour bool, err error) {
 	}
 	p.gone = true
 	m.out = append(m.out, &Disconnect{Peer: p.id, Misbehaviour: misbehaviour, Err: err})
-	m.release(p)
+	m.handBack(p)
 }
 
-// release hands everything a leaving peer owed to others.
-func (m *Manager) release(p *peerState) {
+// handBack hands everything a leaving peer owed to others. What it delivered to a
+// session and was not judged yet is asked of others too: nobody would be to blame
+// for it.
+func (m *Manager) handBack(p *peerState) {
 	p.requests, p.queue, p.locator = nil, nil, time.Time{}
 	if m.session != nil && m.session.peer == p {
 		m.abandonSession()
 	}
+	failed := p.syncWants > 0
 	for _, w := range m.wantsOf(p) {
 		m.retry(w)
+	}
+	if m.session != nil {
+		delete(m.session.helpers, p)
+		if failed {
+			m.session.failures++
+		}
 	}
 	m.startSession()
 }

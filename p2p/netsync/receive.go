@@ -3,6 +3,8 @@ package netsync
 import (
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 )
@@ -47,12 +49,19 @@ func (m *Manager) receiveInv(p *peerState, msg *message.Inv) {
 	if s != nil {
 		m.nameRoot(s, msg.IDs)
 	}
-	fresh := 0
-	for _, id := range msg.IDs {
+	// A single id with no locator open is an announcement, or overtook the answer.
+	answer := !p.locator.IsZero() || len(msg.IDs) > 1
+	fresh, held := 0, 0
+	for i, id := range msg.IDs {
 		p.known.add(id)
 		if !m.chain.Have(id) {
 			fresh++
-			m.addWant(p, id, s != nil, 0)
+			if !m.addWant(p, id, s != nil, 0) {
+				continue
+			}
+		}
+		if held == i {
+			held++
 		}
 	}
 	if !p.locator.IsZero() {
@@ -61,22 +70,31 @@ func (m *Manager) receiveInv(p *peerState, msg *message.Inv) {
 			p.stalls = 0 // else it has to deliver first
 		}
 	}
-	if n := len(msg.IDs); n > 0 {
-		p.lastInv = msg.IDs[n-1]
-	}
 	if s != nil {
 		s.fresh += fresh
-		// A peer doesn't part a share from its uncles: up to that many ids less
-		// can be as many as fit.
-		s.full = len(msg.IDs) >= message.MaxInv-share.MaxUncles
-		s.offer(m.height(), p.syncWants)
+		if answer {
+			s.answered(msg.IDs, held)
+		}
+		s.offer(m.height(), s.window.live)
 	}
 	m.flush(p)
-	m.advance()
+	m.proceed()
+}
+
+// answered notes an inv to a locator, of which the first so many ids are here or
+// wanted now.
+func (s *session) answered(ids []chainhash.Hash, held int) {
+	// A peer doesn't part a share from its uncles: up to that many ids less
+	// can be as many as fit.
+	s.full, s.dry = len(ids) >= message.MaxInv-share.MaxUncles, len(ids) == 0
+	if held > 0 {
+		s.end = ids[held-1]
+	}
 }
 
 // receiveShares passes shares on to be verified, asked for or not. A share that
-// we seem to have is no exception: Accept knows duplicates at once.
+// we seem to have is no exception: Accept knows duplicates at once. What a session
+// has asked for goes into its window first.
 func (m *Manager) receiveShares(p *peerState, msg *message.Shares) {
 	v := &Verify{From: p.id, Shares: make([]*share.Share, 0, len(msg.Raw))}
 	for _, raw := range msg.Raw {
@@ -84,45 +102,50 @@ func (m *Manager) receiveShares(p *peerState, msg *message.Shares) {
 		if err != nil {
 			m.stats.Invalid++
 			m.drop(p, true, err)
+			m.proceed()
 			return
 		}
 		id := s.ID()
 		p.known.add(id)
+		r := m.settle(p, id, true)
+		if r != nil {
+			m.answered(p, r)
+		}
+		if m.take(p, r, id, s, len(raw), v.Shares) {
+			continue
+		}
 		m.awaited.add(id)
-		asked := m.settle(p, id, true)
-		if w := m.wants[id]; w != nil && w.peer == p {
+		if w := m.wants[id]; w != nil && w.peer == p && !w.sync {
 			w.state = wantVerifying
-			if asked && m.isRoot(w) {
-				v.Root = id
-			}
 		}
 		v.Shares = append(v.Shares, s)
 	}
-	m.out = append(m.out, v)
+	if len(v.Shares) > 0 {
+		m.out = append(m.out, v)
+	}
 	m.flush(p)
+	m.proceed()
 }
 
 // receiveNotFound asks others. Ids that were not asked for are ignored.
 func (m *Manager) receiveNotFound(p *peerState, msg *message.NotFound) {
 	for _, id := range msg.IDs {
-		if !m.settle(p, id, false) {
-			continue
-		}
+		r := m.settle(p, id, false)
 		w := m.wants[id]
-		if w == nil || w.peer != p || w.state != wantAsked {
+		if r == nil || w == nil || w.peer != p || w.state != wantAsked {
 			continue
 		}
-		if m.isRoot(w) && m.session.total == 0 {
+		switch {
+		case m.isRoot(w) && m.session.total == 0:
 			m.rootGone()
-			continue
-		}
-		// The one who has just said no is not asked again.
-		if w.sync || m.alternative(w) == nil {
+		case w.sync && p != m.session.peer:
+			m.denied(p, r, w)
+		case w.sync || m.alternative(w) == nil:
 			m.forget(w)
-		} else {
+		default: // the one who has just said no is not asked again
 			m.retry(w)
 		}
 	}
 	m.flush(p)
-	m.advance()
+	m.proceed()
 }

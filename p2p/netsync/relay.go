@@ -22,7 +22,7 @@ func (m *Manager) Announce(now time.Time, id chainhash.Hash, raw []byte) []Actio
 			m.forget(w)
 		}
 		m.relay(id, raw)
-		m.advance()
+		m.proceed()
 	}
 	return m.end()
 }
@@ -57,8 +57,14 @@ func (m *Manager) unjudged(id chainhash.Hash) {
 func (m *Manager) Unverified(now time.Time, shares []*share.Share) []Action {
 	m.begin(now)
 	for _, s := range shares {
-		m.unjudged(s.ID())
+		m.landed(s)
+		id := s.ID()
+		m.unjudged(id)
+		if w := m.wants[id]; w != nil && w.sync && w.share == s {
+			m.requeue(w)
+		}
 	}
+	m.proceed()
 	return m.end()
 }
 
@@ -78,4 +84,15 @@ func (m *Manager) relay(id chainhash.Hash, raw []byte) {
 			m.send(p, inv)
 		}
 	}
+}
+
+// Told returns the peers on low-latency links that have a share as far as we know,
+// in ascending order: those that its transactions may be sent to.
+func (m *Manager) Told(id chainhash.Hash) (list []PeerID) {
+	for _, p := range m.order {
+		if !p.gone && p.known.has(id) && m.linkMode(p) == message.LowLatency {
+			list = append(list, p.id)
+		}
+	}
+	return list
 }

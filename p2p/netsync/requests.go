@@ -7,6 +7,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
@@ -14,13 +15,16 @@ import (
 type wantState uint8
 
 const (
-	wantQueued    wantState = iota // in its peer's queue
+	wantQueued    wantState = iota // in its peer's queue or in the window, not asked
 	wantAsked                      // in a request under way
+	wantArrived                    // a session's: delivered, waits for those before it
 	wantVerifying                  // delivered, its verdict is awaited
+	wantOver                       // ended
 )
 
 // want is a share to be fetched. There is at most one per id. It names the peer
-// whose turn it is; that peer's counters include it.
+// whose turn it is, or who delivered it; that peer's counters include it. As long
+// as nobody is asked for a session's want, that is the session's peer.
 type want struct {
 	id      chainhash.Hash
 	seq     uint64 // order of creation
@@ -29,12 +33,21 @@ type want struct {
 	sync    bool   // part of a session
 	parents uint32 // generations of ancestors to ask for
 	tries   int    // peers asked so far
+
+	// Of a session:
+	own   bool         // another than its peer has denied it: only that one is asked
+	asked *request     // what last asked for it
+	share *share.Share // what has arrived, until the verdict
+	size  int          // of its encoding, bytes
 }
 
 // request is a getshares under way. It belongs to the peer that was asked, even
 // after a want has moved on: what the peer owes an answer for.
 type request struct {
 	sync    bool
+	owed    bool // a session's wants were given to others, as it took too long
+	denied  bool // a notfound was part of the answer
+	sent    time.Time
 	offered time.Time // when it was sent, or its wants were last offered to others
 	pending map[chainhash.Hash]struct{}
 	ids     []chainhash.Hash // of pending at first, in order
@@ -42,37 +55,47 @@ type request struct {
 
 // addWant queues a share to be asked of the peer unless it is wanted already or
 // a limit is reached. What a session needs it takes over from others, so that
-// its shares come in order.
-func (m *Manager) addWant(p *peerState, id chainhash.Hash, sync bool, parents uint32) {
+// its shares come in order. It reports whether the share is wanted now.
+func (m *Manager) addWant(p *peerState, id chainhash.Hash, sync bool, parents uint32) bool {
 	if w := m.wants[id]; w != nil {
-		if sync && !w.sync && w.state != wantVerifying {
+		if sync && !w.sync && w.state != wantVerifying && m.session.window.live < MaxSyncWants {
 			m.unassign(w)
 			w.sync, w.parents = true, parents
+			m.session.window.add(w)
 			m.assign(w, p)
 		}
-		return
+		return !sync || w.sync || w.state == wantVerifying
 	}
-	limit, total := MaxAnnounced, MaxWants-MaxSyncWants
 	if sync {
-		limit, total = MaxSyncWants, MaxWants
+		p = m.session.peer
 	}
-	if p.wants >= limit || len(m.wants) >= total {
-		return
+	count, limit, total := p.wants-p.syncWants, MaxAnnounced, MaxWants-MaxSyncWants
+	if sync {
+		count, limit, total = m.session.window.live, MaxSyncWants, MaxWants
+	}
+	if count >= limit || len(m.wants) >= total {
+		return false
 	}
 	m.seq++
 	w := &want{id: id, seq: m.seq, sync: sync, parents: parents}
 	m.wants[id] = w
+	if sync {
+		m.session.window.add(w)
+	}
 	m.assign(w, p)
+	return true
 }
 
-// assign puts the want into the peer's queue.
+// assign gives the want to a peer; a session's stays in the window, others go into
+// the peer's queue.
 func (m *Manager) assign(w *want, p *peerState) {
 	w.peer, w.state = p, wantQueued
 	p.wants++
 	if w.sync {
 		p.syncWants++
+	} else {
+		p.queue = append(p.queue, w)
 	}
-	p.queue = append(p.queue, w)
 }
 
 // unassign takes the want off its peer's counters. A queue entry goes stale.
@@ -84,9 +107,23 @@ func (m *Manager) unassign(w *want) {
 	w.peer = nil
 }
 
+// move names another peer in a session's want.
+func (m *Manager) move(w *want, p *peerState) {
+	if w.peer != p {
+		state := w.state
+		m.unassign(w)
+		m.assign(w, p)
+		w.state = state
+	}
+}
+
 // forget ends a want.
 func (m *Manager) forget(w *want) {
+	if w.sync {
+		m.session.window.drop(w)
+	}
 	m.unassign(w)
+	w.state = wantOver
 	delete(m.wants, w.id)
 }
 
@@ -103,8 +140,13 @@ func (m *Manager) wantsOf(p *peerState) []*want {
 }
 
 // retry asks another peer for the share, or the same once more if nobody else
-// may have it. After MaxTries, or when it turns out to be here, the want ends.
+// may have it. After MaxTries, or when it turns out to be here, the want ends. A
+// session's goes back into the window instead.
 func (m *Manager) retry(w *want) {
+	if w.sync {
+		m.requeue(w)
+		return
+	}
 	q := m.alternative(w)
 	if q == nil && !w.peer.gone {
 		q = w.peer
@@ -125,7 +167,7 @@ func (m *Manager) retry(w *want) {
 func (m *Manager) alternative(w *want) *peerState {
 	var best *peerState
 	for _, q := range m.order {
-		if q == w.peer || q.gone || q.wants >= MaxAnnounced {
+		if q == w.peer || q.gone || q.wants-q.syncWants >= MaxAnnounced {
 			continue
 		}
 		if !q.known.has(w.id) && w.parents == 0 {
@@ -143,7 +185,7 @@ func (m *Manager) flush(p *peerState) {
 	if p.gone {
 		return
 	}
-	for m.mayRequest(p) {
+	for len(p.requests) < MaxRequests {
 		batch := m.nextBatch(p)
 		if len(batch) == 0 {
 			return
@@ -152,20 +194,45 @@ func (m *Manager) flush(p *peerState) {
 	}
 }
 
-// mayRequest reports whether the head of the queue may be asked now.
-func (m *Manager) mayRequest(p *peerState) bool {
-	for len(p.queue) > 0 {
+// nextBatch takes wants of one kind off the head of the queue, as asked. Shares that have
+// come by another way meanwhile are not asked for.
+func (m *Manager) nextBatch(p *peerState) []*want {
+	var batch []*want
+	for len(p.queue) > 0 && len(batch) < MaxBatch {
 		w := p.queue[0]
-		if w.peer == p && w.state == wantQueued {
-			return len(p.requests) < MaxRequests && (!w.sync || p.syncRequests() < MaxSyncRequests)
+		stale := w.peer != p || w.state != wantQueued || w.sync // moved on or ended
+		if !stale && len(batch) > 0 && w.parents != batch[0].parents {
+			break
 		}
-		p.queue = p.queue[1:] // moved on or ended
+		p.queue = p.queue[1:]
+		switch {
+		case stale:
+		case m.chain.Have(w.id):
+			m.forget(w)
+		default:
+			batch = append(batch, w)
+		}
 	}
-	p.queue = nil
-	return false
+	if len(p.queue) == 0 {
+		p.queue = nil
+	}
+	return batch
 }
 
-// syncRequests returns the number of the session's requests under way.
+// request sends one getshares.
+func (m *Manager) request(p *peerState, batch []*want) {
+	r := &request{sent: m.now, offered: m.now, sync: batch[0].sync, pending: make(map[chainhash.Hash]struct{}, len(batch))}
+	for _, w := range batch {
+		w.state, w.asked = wantAsked, r
+		r.pending[w.id] = struct{}{}
+		r.ids = append(r.ids, w.id)
+	}
+	m.expectProgress(p)
+	p.requests = append(p.requests, r)
+	m.send(p, &message.GetShares{IDs: r.ids, Parents: batch[0].parents})
+}
+
+// syncRequests returns the number of the peer's requests of sessions under way.
 func (p *peerState) syncRequests() (n int) {
 	for _, r := range p.requests {
 		if r.sync {
@@ -175,40 +242,6 @@ func (p *peerState) syncRequests() (n int) {
 	return n
 }
 
-// nextBatch takes wants of one kind off the head of the queue, as asked. Shares that have
-// come by another way meanwhile are not asked for.
-func (m *Manager) nextBatch(p *peerState) []*want {
-	var batch []*want
-	for len(p.queue) > 0 && len(batch) < MaxBatch {
-		w := p.queue[0]
-		if len(batch) > 0 && (w.sync != batch[0].sync || w.parents != batch[0].parents) {
-			break
-		}
-		p.queue = p.queue[1:]
-		switch {
-		case w.peer != p || w.state != wantQueued:
-		case m.chain.Have(w.id):
-			m.forget(w)
-		default:
-			w.state = wantAsked
-			batch = append(batch, w)
-		}
-	}
-	return batch
-}
-
-// request sends one getshares.
-func (m *Manager) request(p *peerState, batch []*want) {
-	r := &request{offered: m.now, sync: batch[0].sync, pending: make(map[chainhash.Hash]struct{}, len(batch))}
-	for _, w := range batch {
-		r.pending[w.id] = struct{}{}
-		r.ids = append(r.ids, w.id)
-	}
-	m.expectProgress(p)
-	p.requests = append(p.requests, r)
-	m.send(p, &message.GetShares{IDs: r.ids, Parents: batch[0].parents})
-}
-
 // expectProgress starts the peer's stall clock if nothing was under way.
 func (m *Manager) expectProgress(p *peerState) {
 	if len(p.requests) == 0 && p.locator.IsZero() {
@@ -216,10 +249,11 @@ func (m *Manager) expectProgress(p *peerState) {
 	}
 }
 
-// settle notes that the peer answered for an id, and reports whether it had
-// been asked. It is no progress if the peer doesn't have what it named in a
-// session itself: else it could go on like that for hours, an id at a time.
-func (m *Manager) settle(p *peerState, id chainhash.Hash, delivered bool) bool {
+// settle notes that the peer answered for an id, and returns the request that had
+// asked for it, nil if none had. It is no progress if the peer doesn't have what it
+// named in a session itself: else it could go on like that for hours, an id at a
+// time.
+func (m *Manager) settle(p *peerState, id chainhash.Hash, delivered bool) *request {
 	for i, r := range p.requests {
 		if _, ok := r.pending[id]; !ok {
 			continue
@@ -231,7 +265,7 @@ func (m *Manager) settle(p *peerState, id chainhash.Hash, delivered bool) bool {
 		if delivered || !r.sync {
 			p.progress, p.stalls = m.now, 0
 		}
-		return true
+		return r
 	}
-	return false
+	return nil
 }

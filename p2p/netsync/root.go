@@ -56,13 +56,12 @@ func (m *Manager) breakOff() {
 // not be taken for what the new session asks for.
 func (m *Manager) rootGone() {
 	s := m.session
-	if s.undecided == 0 || s.restarts >= maxRestarts {
+	if s.undecided == 0 && s.window.bytes == 0 || s.restarts >= maxRestarts {
 		m.breakOff()
 		return
 	}
 	m.clearSession(false)
-	m.session = &session{
-		peer: s.peer, lead: s.lead, more: s.more,
-		restarts: s.restarts + 1, waiting: true, accepted: m.now, mark: m.now,
-	}
+	m.session = m.newSession(s.peer)
+	m.session.lead, m.session.more = s.lead, s.more
+	m.session.restarts, m.session.waiting = s.restarts+1, true
 }

@@ -11,7 +11,7 @@ import (
 
 // Answer answers the request of a Serve action: a getlocator with one inv, a
 // getshares with shares messages of about 128 KiB, together at most
-// message.MaxSharesPayload bytes, and a notfound for the rest. send delivers a
+// maxAnswerBytes, and a notfound for the rest. send delivers a
 // message and reports whether to go on; it may block. Answer needs no Manager
 // and is safe for concurrent use.
 func Answer(c Chain, request message.Message, send func(message.Message) bool) {
@@ -26,7 +26,7 @@ func Answer(c Chain, request message.Message, send func(message.Message) bool) {
 }
 
 func answerShares(c Chain, r *message.GetShares, send func(message.Message) bool) {
-	a := answer{send: send, room: message.MaxSharesPayload}
+	a := answer{send: send, room: maxAnswerBytes}
 	for _, item := range plan(c, r) {
 		if a.room < share.MaxEncodedSize {
 			a.miss(item)

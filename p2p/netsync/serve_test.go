@@ -128,7 +128,7 @@ func TestAnswerLimits(t *testing.T) {
 		}
 		return true
 	})
-	if total > message.MaxSharesPayload+10_000 || total < message.MaxSharesPayload*9/10 || missing == 0 || missing > len(req.IDs) {
+	if total > maxAnswerBytes+10_000 || total < maxAnswerBytes*9/10 || missing == 0 || missing > len(req.IDs) {
 		t.Errorf("%d bytes, %d shares, %d missing", total, shares, missing)
 	}
 

@@ -12,13 +12,17 @@ import (
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
-// session is a sync with one peer: rounds of getlocator, inv, getshares and
-// shares. A round is through when its inv has come and none of its shares is
-// under way or being verified.
+// session is a sync of the chain that one peer names, in rounds of getlocator and
+// inv. Its shares are asked of that peer and of others. A round is through when its
+// inv has come and none of its shares is under way or being verified.
 type session struct {
-	peer *peerState
-	lead bool // begun because the peer promised something, not as a probe
-	more bool // begun because of shares far ahead
+	peer     *peerState
+	window   window                 // what it fetches
+	helpers  map[*peerState]*helper // whom it has asked
+	failures int                    // helpers that were no help
+	opened   time.Time
+	lead     bool // begun because the peer promised something, not as a probe
+	more     bool // begun because of shares far ahead
 
 	// root is the first id of the first inv if we didn't have it; zero: none. named
 	// says that it has been decided on.
@@ -32,21 +36,27 @@ type session struct {
 	undecided int                     // shares that something was missing for
 	held      int                     // those of them since the last valid one
 	offered   uint32                  // height that the named shares lead to
+	reached   uint32                  // height of the last share accepted, or of our tip at the start
+	began     uint32                  // height of the root
+	rooted    bool                    // the root was accepted, and was not here before
 	accepted  time.Time               // when a share was last accepted; at first, the start
 	recent    [provenShares]time.Time // of the latest acceptances; total is the next place
 	mark      time.Time               // start of the current SessionTimeout
 	markTotal int                     // total then
 
 	// Of this round:
-	fresh int  // ids of the inv that we didn't have
-	full  bool // the inv was as long as may be, so there may be more
-	valid int  // shares accepted
+	fresh int            // ids of the inv that we didn't have
+	full  bool           // the inv was as long as may be, so there may be more
+	dry   bool           // the inv was empty: there is no more
+	valid int            // shares accepted since its locator was sent
+	end   chainhash.Hash // last id of the latest answer to a locator
 
 	known int // rounds in a row whose inv was full of known ids
 }
 
 // accept counts a share that the chain accepted.
-func (s *session) accept(now time.Time) {
+func (s *session) accept(now time.Time, height uint32) {
+	s.reached = height
 	s.recent[s.total%provenShares] = now
 	s.accepted = now
 	s.valid++
@@ -107,10 +117,9 @@ func (p *peerState) promises(now time.Time, work *uint256.Uint256) bool {
 // betterSource reports whether to sync from p rather than from q: the more
 // responsive one, one we dialed, the one that promises more.
 func (p *peerState) betterSource(q *peerState) bool {
-	inbound := map[bool]int{true: 1}
 	return cmp.Or(
 		cmp.Compare(p.stalls, q.stalls),
-		cmp.Compare(inbound[p.inbound], inbound[q.inbound]),
+		cmp.Compare(p.rank(), q.rank()),
 		q.claim.Cmp(&p.claim),
 	) < 0
 }
@@ -118,39 +127,57 @@ func (p *peerState) betterSource(q *peerState) bool {
 // openSession begins a sync with the peer. lead says whether it promised
 // something; otherwise it is a probe.
 func (m *Manager) openSession(p *peerState, lead bool) {
-	m.session = &session{peer: p, lead: lead, more: p.more, accepted: m.now, mark: m.now}
+	m.session = m.newSession(p)
+	if m.firstSync.IsZero() {
+		m.firstSync = m.now
+	}
+	m.session.lead, m.session.more = lead, p.more
 	p.more = false
 	m.sendLocator(false)
 }
 
+func (m *Manager) newSession(p *peerState) *session {
+	return &session{
+		peer: p, helpers: make(map[*peerState]*helper),
+		opened: m.now, accepted: m.now, mark: m.now, reached: m.height(),
+	}
+}
+
 // sendLocator starts a round. A continued round goes on where the last inv
-// ended, on whichever branch that is, even if it is not our best chain yet.
+// ended, on whichever branch that is, even if it is not our best chain yet, or not
+// here yet.
 func (m *Manager) sendLocator(continued bool) {
 	s, p := m.session, m.session.peer
-	s.fresh, s.full, s.valid = 0, false, 0
+	s.fresh, s.full, s.dry, s.valid = 0, false, false, 0
 	s.named = s.named || continued
 	locator := m.chain.Locator()
 	locator = locator[:min(len(locator), message.MaxLocator-1)]
-	if continued && m.chain.Have(p.lastInv) {
-		locator = slices.Insert(slices.Clip(locator), 0, p.lastInv)
+	if continued && (s.window.live > 0 || m.chain.Have(s.end)) {
+		locator = slices.Insert(slices.Clip(locator), 0, s.end)
 	}
 	m.expectProgress(p)
 	p.locator = m.now
 	m.send(p, &message.GetLocator{Locator: locator, Max: message.MaxInv})
 }
 
-// advance goes on with the session if its round is through.
+// advance goes on with the session: with its next round if this one is through, or
+// before, so that there is always something to fetch, if there is more, the window has
+// room for it, and shares were accepted since the last time.
 func (m *Manager) advance() {
 	s := m.session
-	if s == nil || !s.peer.locator.IsZero() || s.peer.syncWants > 0 {
+	if s == nil || !s.peer.locator.IsZero() {
 		return
 	}
 	switch {
+	case s.window.live > 0:
+		if s.full && s.valid > 0 && s.window.live <= MaxSyncWants-message.MaxInv {
+			m.sendLocator(true)
+		}
 	case s.waiting:
 		if s.waiting = s.peer.syncRequests() > 0; !s.waiting {
 			m.sendLocator(false)
 		}
-	case s.valid > 0:
+	case s.valid > 0 && !s.dry:
 		s.known = 0
 		m.sendLocator(true)
 	case s.fresh == 0 && s.full && s.known < maxKnownRounds:
@@ -175,7 +202,7 @@ func (m *Manager) finishSession() {
 		m.backOff(s)
 	case s.total > 0:
 		p.fruitless = 0
-		m.announceTip()
+		m.announceTip(m.order)
 	case s.fresh > 0 || short || s.more:
 		m.backOff(s)
 	}
@@ -227,10 +254,9 @@ func (m *Manager) abandonSession() { m.clearSession(true) }
 // handOver is set.
 func (m *Manager) clearSession(handOver bool) {
 	s := m.session
-	m.session = nil
-	for _, w := range m.wantsOf(s.peer) {
+	for _, w := range slices.Clone(s.window.order) {
 		switch {
-		case !w.sync:
+		case !w.inWindow():
 		case w.state == wantVerifying: // its verdict comes outside of any session
 			m.leaveSession(w)
 		case handOver && m.alternative(w) != nil:
@@ -240,26 +266,28 @@ func (m *Manager) clearSession(handOver bool) {
 			m.forget(w)
 		}
 	}
+	m.session = nil
 	if s.total > 0 {
-		m.announceTip()
+		m.announceTip(m.order)
 	}
 }
 
 // leaveSession makes a session's want an ordinary one.
 func (m *Manager) leaveSession(w *want) {
+	m.session.window.drop(w)
 	w.sync = false
 	w.peer.syncWants--
 }
 
-// announceTip tells the peers that don't know it of our tip. They ask for what
-// lies below themselves.
-func (m *Manager) announceTip() {
+// announceTip tells those of some peers that don't know it of our tip. They ask for
+// what lies below themselves.
+func (m *Manager) announceTip(peers []*peerState) {
 	id, _, work := m.chain.Tip()
 	if work.IsZero() || m.chain.Joining() {
 		return
 	}
 	inv := &message.Inv{IDs: []chainhash.Hash{id}}
-	for _, p := range m.order {
+	for _, p := range peers {
 		if !p.gone && !p.known.has(id) {
 			p.known.add(id)
 			m.send(p, inv)

@@ -41,6 +41,10 @@ type simNode struct {
 	last  PeerID
 	sent  map[string]int // messages by command
 
+	// rate, if set, is how many bytes a second the node sends to all others together;
+	// free is when what it has sent so far will be through.
+	rate int
+	free time.Time
 	// answer, if set, replaces the Manager: a hostile node.
 	answer func(from PeerID, m message.Message)
 	// announceAll announces every accepted share, as the real node's hook does.
@@ -97,14 +101,14 @@ func (s *sim) connect(a, b *simNode) PeerID {
 	a.links[ida] = &simLink{to: b, peer: idb, up: true}
 	b.links[idb] = &simLink{to: a, peer: ida, up: true}
 	va, vb := a.version(), b.version()
-	s.after(s.delay, func() { a.connected(ida, false, vb) })
-	s.after(s.delay, func() { b.connected(idb, true, va) })
+	s.after(s.delay, func() { a.connected(ida, false, vb, va.Best) })
+	s.after(s.delay, func() { b.connected(idb, true, va, vb.Best) })
 	return ida
 }
 
-func (n *simNode) connected(id PeerID, inbound bool, v *message.Version) {
+func (n *simNode) connected(id PeerID, inbound bool, v *message.Version, told chainhash.Hash) {
 	if n.answer == nil && n.links[id].up {
-		n.do(n.m.Connected(n.now, id, inbound, v))
+		n.do(n.m.Connected(n.now, id, inbound, v, told))
 	}
 }
 
@@ -195,7 +199,13 @@ func (n *simNode) send(id PeerID, m message.Message) {
 	if n.lose != nil && n.lose(n, l.to, m) {
 		return
 	}
-	n.after(n.delay, func() {
+	delay := n.delay
+	if n.rate > 0 {
+		const header = 24
+		n.free = later(n.free, n.now).Add(time.Duration(m.Size()+header) * time.Second / time.Duration(n.rate))
+		delay += n.free.Sub(n.now)
+	}
+	n.after(delay, func() {
 		switch {
 		case !l.up:
 		case l.to.answer != nil:

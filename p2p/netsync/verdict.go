@@ -21,8 +21,9 @@ func (m *Manager) Verdict(now time.Time, from PeerID, s *share.Share, err error)
 		p = nil
 	}
 	id := s.ID()
+	m.landed(s)
 	w := m.wants[id]
-	mine := w != nil && w.peer == p
+	mine := w != nil && w.peer == p && (!w.sync || w.share == s)
 	if mine {
 		p.progress = m.now // we kept the peer waiting, not it us
 	}
@@ -48,7 +49,9 @@ func (m *Manager) Verdict(now time.Time, from PeerID, s *share.Share, err error)
 		m.unplaced(p, s, w, mine, nil)
 	}
 	m.startSession()
-	m.advance()
+	if len(m.flight) == 0 {
+		m.proceed()
+	}
 	return m.end()
 }
 
@@ -71,12 +74,18 @@ func (m *Manager) valid(p *peerState, s *share.Share, id chainhash.Hash, w *want
 	}
 	old := false // a session asked for it: everybody else may have it long since
 	if w != nil {
+		root := m.isRoot(w) && !m.chain.Have(s.Data.Previous)
 		// Of a session that brings little it may be new: no more than that can be said.
 		old = w.sync && mine && (m.session == nil || m.session.total >= provenShares)
 		m.forget(w)
 		if w.sync {
-			m.session.accept(m.now)
-			m.session.offer(s.Data.Height, m.session.peer.syncWants)
+			if root {
+				m.session.began, m.session.rooted = s.Data.Height, true
+				m.session.reached = s.Data.Height
+			}
+			m.pace.add(m.session.reached, s.Data.Height)
+			m.session.accept(m.now, s.Data.Height)
+			m.session.offer(s.Data.Height, m.session.window.live)
 			if !m.session.moved {
 				tip, _, _ := m.chain.Tip()
 				m.session.moved = tip == id
@@ -126,8 +135,10 @@ func (m *Manager) chase(p *peerState, s *share.Share, sync bool, e *blockchain.U
 	asked := false
 	for _, id := range e.MissingShares[:min(len(e.MissingShares), MaxMissing)] {
 		if m.wants[id] == nil && !m.chain.Have(id) {
-			m.addWant(p, id, sync, ChaseParents)
-			asked = true
+			asked = m.addWant(p, id, sync, ChaseParents) || asked
+			if sync && near && m.wants[id] != nil {
+				m.session.window.hasten() // else what comes next lacks it too
+			}
 		}
 	}
 	if asked {

@@ -51,7 +51,8 @@
 //	writer     handshake to disconnect  sends the queue; pings
 //
 // Handle runs in the reader goroutine: while it works, nothing more is read
-// from this peer, which is the back-pressure on peers that ask too much. Send,
+// from this peer, which is the back-pressure on peers that ask too much. Before that,
+// Config.Budget may let a message wait, to the same effect. Send,
 // Disconnect, Stats and the other methods may be called from any goroutine and
 // never block; SendWait blocks and is for Handle alone. The queue's mutex and
 // the ping's mutex are leaves: nothing is called while they are held.

@@ -53,6 +53,9 @@ func (p *Peer) introduce() error {
 		return err
 	}
 	if err := p.checkVersion(theirs); err != nil {
+		if p.cfg.Inbound && err.Reason == ReasonSelf {
+			_ = p.sendNow(own) // so that the dialer, which is us, learns it too
+		}
 		return err
 	}
 	p.version.Store(theirs)
@@ -94,7 +97,7 @@ func expect[M message.Message](p *Peer, early *int) (M, error) {
 }
 
 // checkVersion decides whether to talk to the peer.
-func (p *Peer) checkVersion(v *message.Version) error {
+func (p *Peer) checkVersion(v *message.Version) *Error {
 	switch {
 	case v.ChainID != p.cfg.ChainID:
 		return &Error{ReasonWrongNetwork, fmt.Errorf("peer is on sharechain %v, this node on %v", v.ChainID, p.cfg.ChainID)}
@@ -113,7 +116,7 @@ func (p *Peer) sendNow(m message.Message) error {
 	if err != nil {
 		return &Error{ReasonHandshake, err}
 	}
-	if err := p.writeFrames(frame, 1); err != nil {
+	if err := p.writeFrames(frame, m); err != nil {
 		return readError(err, ReasonHandshake)
 	}
 	return nil

@@ -17,6 +17,7 @@ func (p *Peer) next(timeout Reason) (message.Message, error) {
 		return nil, readError(err, timeout)
 	}
 	p.count.messagesIn.Add(1)
+	p.count.inPer.add(m, p.wireSize(m))
 	if _, unknown := m.(*message.Unknown); unknown {
 		p.count.unknown.Add(1)
 	}
@@ -25,13 +26,18 @@ func (p *Peer) next(timeout Reason) (message.Message, error) {
 
 // read handles messages until the connection ends.
 func (p *Peer) read() {
+	defer p.settle()
 	for p.ctx.Err() == nil {
+		p.settle()
 		// The deadline is for the whole message: bytes that trickle don't keep a
 		// connection alive.
-		_ = p.cfg.Conn.SetReadDeadline(time.Now().Add(IdleTimeout))
+		p.patience.until = time.Now().Add(IdleTimeout)
 		m, err := p.next(ReasonIdle)
 		if err != nil {
 			p.cancel(err)
+			return
+		}
+		if !p.charge(m) {
 			return
 		}
 		switch m := m.(type) {
@@ -81,7 +87,7 @@ func (p *Peer) write() {
 			}
 		}
 		_ = p.cfg.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
-		if err := p.writeFrames(frames, len(batch)); err != nil {
+		if err := p.writeFrames(frames, batch...); err != nil {
 			reason := ReasonConnection
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				reason = ReasonSlow
@@ -98,28 +104,28 @@ func (p *Peer) write() {
 	}
 }
 
-// writeFrames writes n encoded messages and counts them.
-func (p *Peer) writeFrames(frames []byte, n int) error {
+// writeFrames writes encoded messages and counts them.
+func (p *Peer) writeFrames(frames []byte, batch ...message.Message) error {
 	_, err := countingWriter{p.cfg.Conn, &p.count.bytesOut}.Write(frames)
 	if err == nil {
-		p.count.messagesOut.Add(uint64(n))
+		p.count.messagesOut.Add(uint64(len(batch)))
+		for _, m := range batch {
+			p.count.outPer.add(m, p.wireSize(m))
+		}
 	}
 	return err
 }
 
-// sendPing queues a ping unless the last one is unanswered: the peer is silent
-// or busy then, and IdleTimeout decides.
+// sendPing queues a ping. While the last one is unanswered it is the same again, as a
+// sign of life.
 func (p *Peer) sendPing() {
 	p.pingMu.Lock()
-	waiting := !p.pinged.IsZero()
-	if !waiting {
+	if p.pinged.IsZero() {
 		p.ping, p.pinged = rand.Uint64(), time.Now()
 	}
 	nonce := p.ping
 	p.pingMu.Unlock()
-	if !waiting {
-		p.Send(&message.Ping{Nonce: nonce})
-	}
+	p.Send(&message.Ping{Nonce: nonce})
 }
 
 // handlePong notes the round trip. A pong that nobody asked for is ignored, as
@@ -130,6 +136,10 @@ func (p *Peer) handlePong(m *message.Pong) {
 	if p.pinged.IsZero() || m.Nonce != p.ping {
 		return
 	}
-	p.count.ping.Store(int64(time.Since(p.pinged)))
+	trip := max(1, int64(time.Since(p.pinged))) // 0 would mean unknown
+	p.count.ping.Store(trip)
+	if least := p.count.minPing.Load(); least == 0 || trip < least {
+		p.count.minPing.Store(trip)
+	}
 	p.pinged = time.Time{}
 }

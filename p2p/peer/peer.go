@@ -20,10 +20,16 @@ import (
 const (
 	// HandshakeTimeout bounds the whole handshake, as in Bitcoin Core.
 	HandshakeTimeout = 60 * time.Second
-	// PingInterval is the time between pings, as in Bitcoin Core.
-	PingInterval = 2 * time.Minute
-	// IdleTimeout ends a connection on which no complete message arrived: two
-	// pings and a minute to answer the second.
+	// PingInterval is the time between pings: a third of SilenceTimeout.
+	PingInterval = 30 * time.Second
+	// SilenceTimeout ends a connection on which not one byte arrives, though both
+	// sides ping. TCP sends again after pauses that double, up to two minutes: where a
+	// network was cut for longer than this, a new connection stands sooner than the old
+	// one moves again. Even on the slowest link something arrives in this time, however
+	// much waits there: of two sides one at least has its way free, for its pings.
+	SilenceTimeout = 90 * time.Second
+	// IdleTimeout ends a connection on which no complete message arrived, though bytes
+	// did: the longest one takes that long at 4 kB/s.
 	IdleTimeout = 5 * time.Minute
 	// WriteTimeout bounds one write of at most 192 KiB: 1.6 kB/s.
 	WriteTimeout = 2 * time.Minute
@@ -60,6 +66,10 @@ type Config struct {
 	// Handle is called for every message that is not the connection's own
 	// business.
 	Handle func(*Peer, message.Message)
+	// Budget holds the peer to its share of this node. Nil: no limits.
+	Budget Budget
+	// Large limits the long messages on their way to the node. Nil: no limit.
+	Large *Large
 
 	Log slog.Logger // nil: silent
 }
@@ -69,12 +79,14 @@ type Peer struct {
 	cfg       Config
 	addr      string
 	connected time.Time
+	patience  patientConn // behind in
 	in        *bufio.Reader
 	transport transport                        // set by the handshake
 	session   atomic.Pointer[[secretSize]byte] // of v2; nil: none
 	queue     *sendQueue
 	count     counters
 	version   atomic.Pointer[message.Version] // the peer's; nil before the handshake
+	large     int                             // slots of Config.Large, of the reader goroutine
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -90,7 +102,8 @@ func New(cfg Config) *Peer {
 		cfg.Log = slog.Disabled
 	}
 	p := &Peer{cfg: cfg, addr: cfg.Conn.RemoteAddr().String(), connected: time.Now(), queue: newSendQueue()}
-	counted := countingReader{r: cfg.Conn, n: &p.count.bytesIn}
+	p.patience.Conn = cfg.Conn
+	counted := countingReader{r: &p.patience, n: &p.count.bytesIn}
 	p.in = bufio.NewReaderSize(counted, readBuffer)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
@@ -129,6 +142,7 @@ func (p *Peer) Done() <-chan struct{} { return p.ctx.Done() }
 // Send queues a message and never blocks. A peer that lets its queue overflow
 // is disconnected.
 func (p *Peer) Send(m message.Message) {
+	p.queued(m)
 	if !p.queue.push(m, MaxQueueBytes+queueSlack) {
 		p.Disconnect(ReasonSlow, nil)
 	}
@@ -137,6 +151,7 @@ func (p *Peer) Send(m message.Message) {
 // SendWait queues an answer, waiting while the queue is above its soft limit.
 // It reports whether the connection still stands. Only Handle may call it.
 func (p *Peer) SendWait(m message.Message) bool {
+	p.queued(m)
 	for p.ctx.Err() == nil {
 		if p.queue.push(m, MaxQueueBytes) {
 			return true
@@ -151,6 +166,9 @@ func (p *Peer) SendWait(m message.Message) bool {
 
 // Addr returns the peer's network address, "host:port".
 func (p *Peer) Addr() string { return p.addr }
+
+// RemoteAddr returns the same as the connection gave it.
+func (p *Peer) RemoteAddr() net.Addr { return p.cfg.Conn.RemoteAddr() }
 
 // Inbound reports whether the other side dialed.
 func (p *Peer) Inbound() bool { return p.cfg.Inbound }

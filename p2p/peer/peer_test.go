@@ -37,7 +37,7 @@ func TestOverV2(t *testing.T) {
 	}{
 		{"HandshakeAndMessages", TestHandshakeAndMessages}, {"HandshakeRefused", TestHandshakeRefused},
 		{"OutOfOrder", TestOutOfOrder}, {"UnknownMessages", TestUnknownMessages},
-		{"HandshakeTimeout", TestHandshakeTimeout}, {"IdleTimeout", TestIdleTimeout},
+		{"HandshakeTimeout", TestHandshakeTimeout}, {"IdleTimeout", TestIdleTimeout}, {"SilenceTimeout", TestSilenceTimeout},
 		{"Ping", TestPing}, {"PongUnasked", TestPongUnasked},
 		{"SendOverflowBytes", TestSendOverflowBytes}, {"SendOverflowCount", TestSendOverflowCount},
 		{"WriteTimeout", TestWriteTimeout}, {"BackPressure", TestBackPressure},
@@ -358,12 +358,50 @@ func TestIdleTimeout(t *testing.T) {
 		conn, e := rawPeer(t, nil)
 		conn.send(testVersion(9))
 		conn.send(&message.VerAck{})
-		time.Sleep(4 * time.Minute)
+		time.Sleep(time.Minute)
 		conn.send(&message.SetMode{}) // keeps it alive
-		time.Sleep(4 * time.Minute)
-		conn.Write([]byte{0xfe, 0xca}) // part of a frame does not
+		frame := conn.encode(&message.SetMode{})
+		for i := range IdleTimeout / time.Minute { // part of a frame does not
+			time.Sleep(time.Minute)
+			conn.Write(frame[i : i+1])
+		}
 		e.wantReason(t, ReasonIdle)
-		since(t, start, 4*time.Minute+IdleTimeout)
+		since(t, start, time.Minute+IdleTimeout)
+	})
+}
+
+func TestSilenceTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		conn, e := rawPeer(t, nil)
+		conn.send(testVersion(9))
+		conn.send(&message.VerAck{})
+		time.Sleep(time.Minute)
+		conn.Write([]byte{0xfe, 0xca}) // a sign of life
+		e.wantReason(t, ReasonIdle)
+		since(t, start, time.Minute+SilenceTimeout)
+	})
+}
+
+// TestBusyIsNotSilent: while this side works on a message, and doesn't read, the other
+// is not to blame for silence.
+func TestBusyIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		dialer, listener := connect(t, ctx, func(d, l *Config) {
+			l.Handle = func(*Peer, message.Message) { time.Sleep(SilenceTimeout + WriteTimeout/8) }
+		})
+		dialer.Send(&message.SetMode{})
+		time.Sleep(time.Hour)
+		select {
+		case <-listener.Done():
+			t.Error("the busy side has ended the connection")
+		default:
+		}
+		cancel()
+		<-dialer.done
+		<-listener.done
 	})
 }
 
@@ -381,9 +419,12 @@ func TestPing(t *testing.T) {
 			if got := e.Stats().Ping; got < 150*time.Millisecond || got > 300*time.Millisecond {
 				t.Errorf("ping %v", got)
 			}
+			if least := e.Stats().MinPing; least < 150*time.Millisecond || least > e.Stats().Ping {
+				t.Errorf("shortest ping %v", least)
+			}
 		}
-		// version, verack, 31 pings and as many pongs: one at once, then every 2 min
-		if got := dialer.Stats().MessagesOut; got < 62 || got > 64 {
+		// version, verack, 121 pings and as many pongs: one at once, then every 30 s
+		if got := dialer.Stats().MessagesOut; got < 242 || got > 244 {
 			t.Errorf("%d messages in an hour", got)
 		}
 		cancel()

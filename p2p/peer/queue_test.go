@@ -70,8 +70,10 @@ func TestSendOverflowCount(t *testing.T) {
 func TestWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		_, e := deafPeer(t, nil)
+		conn, e := deafPeer(t, nil)
 		e.Send(bigMessage(1000))
+		time.Sleep(WriteTimeout / 2)
+		conn.send(&message.Pong{}) // deaf, not dead
 		e.wantReason(t, ReasonSlow)
 		since(t, start, WriteTimeout) // before IdleTimeout
 	})
@@ -115,7 +117,10 @@ func TestBackPressureEases(t *testing.T) {
 		conn.send(testVersion(9))
 		conn.send(&message.VerAck{})
 		conn.send(&message.SetMode{})
-		time.Sleep(4 * time.Minute)
+		for range 4 {
+			time.Sleep(time.Minute)
+			conn.send(&message.Pong{})
+		}
 		synctest.Wait()
 		if sent != answers || e.Stats().BytesOut < answers*60<<10 {
 			t.Errorf("%d of %d answers sent, %d bytes", sent, answers, e.Stats().BytesOut)

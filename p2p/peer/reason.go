@@ -24,11 +24,14 @@ const (
 	ReasonHandshake    Reason = "handshake failed"     // out of order, too slow, too old
 	ReasonWrongNetwork Reason = "another network"      // magic or ChainID differs
 	ReasonSelf         Reason = "connected to oneself" // our own nonce came back
+	ReasonDuplicate    Reason = "connected already"    // there is another connection with the same node
+	ReasonEvicted      Reason = "slot needed"          // made room for another inbound connection
 	ReasonNoV2         Reason = "v2 not understood"    // hung up on our v2 handshake without a word
 	ReasonEncryption   Reason = "encryption failed"    // v2: another pool, another protocol, or bytes altered
 	ReasonBusy         Reason = "too many handshakes"  // inbound v2, see Limiter
 	ReasonIdle         Reason = "idle"                 // no complete message within IdleTimeout
 	ReasonSlow         Reason = "too slow"             // send queue full or a write timed out
+	ReasonTooMuch      Reason = "too much"             // out of budget for long with what nobody asked for
 	ReasonProtocol     Reason = "protocol violation"   // the peer broke a rule of the messages
 	ReasonMisbehaviour Reason = "misbehaviour"         // the peer broke a rule of the sharechain
 	ReasonStalled      Reason = "stalled"              // the peer repeatedly left requests unanswered

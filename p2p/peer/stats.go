@@ -14,6 +14,8 @@ type Stats struct {
 	Unknown uint64
 	// Ping is the latest round trip; 0 until the first pong.
 	Ping time.Duration
+	// MinPing is the shortest round trip so far; 0 until the first pong.
+	MinPing time.Duration
 	// Connected is when New was called.
 	Connected time.Time
 	// Introduced is when the exchange of version messages began: behind the v2
@@ -27,8 +29,9 @@ type Stats struct {
 type counters struct {
 	bytesIn, bytesOut       traffic
 	messagesIn, messagesOut atomic.Uint64
+	inPer, outPer           perMessage
 	unknown                 atomic.Uint64
-	ping                    atomic.Int64 // time.Duration
+	ping, minPing           atomic.Int64 // time.Duration
 	introduced              atomic.Int64 // Unix nanoseconds; 0: not yet
 }
 
@@ -41,6 +44,7 @@ func (p *Peer) Stats() Stats {
 		MessagesOut: p.count.messagesOut.Load(),
 		Unknown:     p.count.unknown.Load(),
 		Ping:        time.Duration(p.count.ping.Load()),
+		MinPing:     time.Duration(p.count.minPing.Load()),
 		Connected:   p.connected,
 		Introduced:  timeOf(p.count.introduced.Load()),
 		LastRecv:    p.count.bytesIn.Last(),

@@ -90,7 +90,9 @@ func (p *Peer) chooseTransport() error {
 		v2 = !v1
 	}
 	if !v2 {
-		p.transport = newV1(p.in, p.cfg.Magic)
+		t := newV1(p.in, p.cfg.Magic)
+		t.SetReserve(p.reserve)
+		p.transport = t
 		return nil
 	}
 	h := handshakeV2{in: p.in, out: countingWriter{p.cfg.Conn, &p.count.bytesOut}, magic: p.cfg.Magic, garbage: newGarbage()}
@@ -105,6 +107,7 @@ func (p *Peer) chooseTransport() error {
 	if err != nil {
 		return err
 	}
+	t.reserve = p.reserve
 	p.transport = t
 	p.session.Store(&t.session)
 	return nil

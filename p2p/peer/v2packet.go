@@ -39,6 +39,9 @@ type v2Transport struct {
 	recv   cipherPair
 	limit  int    // of contents, in bytes
 	packet []byte // reused
+	// reserve waits until a packet with so many bytes of contents may be read; nil: at
+	// once.
+	reserve func(n int) error
 
 	// Of the writer.
 	send  cipherPair
@@ -94,6 +97,11 @@ func (t *v2Transport) open(aad []byte) ([]byte, error) {
 	n := int(clear[0]) | int(clear[1])<<8 | int(clear[2])<<16
 	if n > t.limit {
 		return nil, errLength
+	}
+	if t.reserve != nil {
+		if err := t.reserve(n - message.TypeSize); err != nil {
+			return nil, err
+		}
 	}
 	packet, err := t.read(headerSize + n + tagSize)
 	if err != nil {

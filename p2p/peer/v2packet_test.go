@@ -209,7 +209,7 @@ func TestV2ClaimedLength(t *testing.T) {
 // TestV2Largest: the largest messages pass, larger ones are not sent.
 func TestV2Largest(t *testing.T) {
 	s := v2Sender(t)
-	list := &message.Shares{Raw: make([][]byte, 985)}
+	list := &message.ShareTxn{Raw: make([][]byte, 985)}
 	for i := range list.Raw {
 		list.Raw[i] = make([]byte, share.MaxEncodedSize)
 	}

@@ -20,6 +20,16 @@ func (c *Chain) Tip() (id chainhash.Hash, height uint32, work uint256.Uint256) {
 	return tip.id, tip.share.Data.Height, work
 }
 
+// Base implements netsync.Chain.
+func (c *Chain) Base() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.main) == 0 {
+		return 0
+	}
+	return c.main[0].share.Data.Height
+}
+
 // Joining is false: the chain needs no window.
 func (c *Chain) Joining() bool { return false }
 

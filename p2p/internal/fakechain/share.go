@@ -63,3 +63,10 @@ func Forge(s *share.Share) *share.Share {
 
 // bind stands in for the coinbase: it ties a share's data to its header.
 func bind(raw []byte) chainhash.Hash { return chainhash.DoubleHashH(raw[headerSize:]) }
+
+// Commit makes a share that nobody has yet commit to the transactions of its block.
+func Commit(s *share.Share, branch []chainhash.Hash, witnessCommitment chainhash.Hash) {
+	s.Branch = branch
+	s.Data.WitnessCommitment = slices.Clone(witnessCommitment[:])
+	s.Header.MerkleRoot = bind(s.Encode())
+}

@@ -1,0 +1,219 @@
+package peer
+
+import (
+	"context"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+// slowBudget lets each message wait, and ends the connection at the nth.
+type slowBudget struct {
+	wait time.Duration
+	last int
+
+	mu    sync.Mutex
+	sent  []string
+	sizes []int
+}
+
+func (b *slowBudget) Sent(m message.Message) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sent = append(b.sent, m.Command())
+}
+
+func (b *slowBudget) Received(_ message.Message, size int) (time.Duration, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sizes = append(b.sizes, size)
+	return b.wait, len(b.sizes) != b.last
+}
+
+// TestBudget: a message that has to wait holds up all behind it, and what is too much
+// ends the connection without being a violation.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		b := &slowBudget{wait: 10 * time.Second, last: 5}
+		var times []time.Time
+		cfg := Config{
+			Conn: ours, Inbound: true, Magic: testMagic, ChainID: testChain, Budget: b,
+			Version: func() *message.Version { return testVersion(1) },
+			Ready:   func(*Peer) {},
+			Handle:  func(*Peer, message.Message) { times = append(times, time.Now()) },
+		}
+		p := New(cfg)
+		done := make(chan error, 1)
+		go func() { done <- p.Run(context.Background()) }()
+		other := New(Config{
+			Conn: theirs, Magic: testMagic, ChainID: testChain,
+			Version: func() *message.Version { return testVersion(2) },
+			Ready:   func(*Peer) {}, Handle: func(*Peer, message.Message) {},
+		})
+		go func() { _ = other.Run(context.Background()) }()
+		synctest.Wait()
+		start := time.Now()
+		p.Send(&message.GetAddr{})
+		for range 3 {
+			other.Send(&message.SetMode{})
+		}
+		err := <-done
+		// The other side's ping and pong come first.
+		if got := time.Since(start); got != 40*time.Second || len(times) != 2 || times[1].Sub(times[0]) != 10*time.Second {
+			t.Errorf("%d messages handled within %v", len(times), got)
+		}
+		e, ok := err.(*Error)
+		if !ok || e.Reason != ReasonTooMuch || e.Reason.Violation() {
+			t.Errorf("ended by %v", err)
+		}
+		synctest.Wait()
+		// The handshake is not charged, in neither direction.
+		if want := []string{"ping", "getaddr"}; !slices.Equal(b.sent[:2], want) || !slices.Contains(b.sent, "pong") {
+			t.Errorf("told of %v sent, want %v and a pong", b.sent, want)
+		}
+		ping, setmode := message.HeaderSize+8, message.HeaderSize+1
+		if want := []int{ping, ping, setmode, setmode, setmode}; !slices.Equal(b.sizes, want) {
+			t.Errorf("charged %v bytes, want %v", b.sizes, want)
+		}
+	})
+}
+
+// TestBudgetShutdown: a wait ends with the connection.
+func TestBudgetShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		cfg := Config{
+			Conn: ours, Inbound: true, Magic: testMagic, ChainID: testChain, Budget: &slowBudget{wait: time.Hour},
+			Version: func() *message.Version { return testVersion(1) },
+			Ready:   func(*Peer) {}, Handle: func(*Peer, message.Message) {},
+		}
+		p := New(cfg)
+		done := make(chan error, 1)
+		go func() { done <- p.Run(context.Background()) }()
+		cfg.Conn, cfg.Inbound, cfg.Budget = theirs, false, nil
+		cfg.Version = func() *message.Version { return testVersion(2) }
+		other := New(cfg)
+		go func() { _ = other.Run(context.Background()) }()
+		time.Sleep(time.Second)
+		p.Disconnect(ReasonRequested, nil)
+		synctest.Wait()
+		select {
+		case <-done:
+		default:
+			t.Error("it waits on")
+		}
+		other.Disconnect(ReasonRequested, nil)
+	})
+}
+
+// TestPerMessage: bytes are counted by type with their frames, on both transports,
+// and are nearly all the bytes there are.
+func TestPerMessage(t *testing.T) {
+	for _, v2 := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			cfg := func(conn net.Conn, nonce uint64) Config {
+				return Config{
+					Conn: conn, Inbound: nonce == 1, Magic: testMagic, ChainID: testChain, V2: v2,
+					Version: func() *message.Version { return testVersion(nonce) },
+					Ready:   func(*Peer) {}, Handle: func(*Peer, message.Message) {},
+				}
+			}
+			a, b := New(cfg(ours, 1)), New(cfg(theirs, 2))
+			for _, p := range []*Peer{a, b} {
+				go func() { _ = p.Run(context.Background()) }()
+			}
+			synctest.Wait()
+			b.Send(&message.SetMode{})
+			b.Send(&message.SetMode{})
+			synctest.Wait()
+			in, _ := a.BytesPerMessage()
+			_, out := b.BytesPerMessage()
+			frame := message.HeaderSize
+			if v2 {
+				frame = packetOverhead + message.TypeSize
+			}
+			if !maps.Equal(in, out) || in[message.CmdSetMode] != uint64(2*(frame+1)) || in[message.CmdPing] != uint64(frame+8) {
+				t.Errorf("v2 %v: %v received, %v sent", v2, in, out)
+			}
+			var sum uint64
+			for _, n := range in {
+				sum += n
+			}
+			if total := a.Stats().BytesIn; total < sum || !v2 && total != sum {
+				t.Errorf("v2 %v: %d bytes in messages, %d in all", v2, sum, total)
+			}
+			a.Disconnect(ReasonRequested, nil)
+			b.Disconnect(ReasonRequested, nil)
+		})
+	}
+	var c perMessage
+	for _, name := range []string{"new", "newer"} {
+		c.add(&message.Unknown{Name: name}, 5)
+	}
+	if got := c.copy(); len(got) != 1 || got[OtherMessages] != 10 {
+		t.Errorf("unknown messages: %v", got)
+	}
+}
+
+// TestLarge: only so many large messages are taken in at a time, by v1 and v2, and a
+// slot is free again when its message has been handled or its connection ended.
+func TestLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limit := NewLarge()
+		var peers, others []*Peer
+		handled := make(chan struct{})
+		for i := range maxLarge + 2 {
+			ours, theirs := net.Pipe()
+			cfg := func(conn net.Conn, nonce uint64) Config {
+				return Config{
+					Conn: conn, Inbound: nonce == 1, Magic: testMagic, ChainID: testChain, V2: i%2 == 0,
+					Version: func() *message.Version { return testVersion(nonce) },
+					Ready:   func(*Peer) {}, Handle: func(*Peer, message.Message) { <-handled },
+				}
+			}
+			c := cfg(ours, 1)
+			c.Large = limit
+			peers, others = append(peers, New(c)), append(others, New(cfg(theirs, 2)))
+		}
+		for _, p := range slices.Concat(peers, others) {
+			go func() { _ = p.Run(context.Background()) }()
+		}
+		synctest.Wait()
+		large := &message.ShareTxn{Raw: [][]byte{make([]byte, message.MaxSharesPayload+1)}}
+		for _, p := range others {
+			p.Send(large)
+		}
+		synctest.Wait()
+		arrived := func() (n int) {
+			for _, p := range peers {
+				in, _ := p.BytesPerMessage()
+				n += min(1, int(in[message.CmdShareTxn]))
+			}
+			return n
+		}
+		if n := arrived(); n != maxLarge || len(limit.slots) != maxLarge {
+			t.Errorf("%d large messages are here at once, %d slots taken", n, len(limit.slots))
+		}
+		handled <- struct{}{}
+		synctest.Wait()
+		if n := arrived(); n != maxLarge+1 || len(limit.slots) != maxLarge {
+			t.Errorf("after one was handled: %d, %d slots taken", n, len(limit.slots))
+		}
+		for _, p := range slices.Concat(peers, others) {
+			p.Disconnect(ReasonRequested, nil)
+		}
+		close(handled)
+		synctest.Wait()
+		if len(limit.slots) != 0 {
+			t.Errorf("%d slots are taken at the end", len(limit.slots))
+		}
+	})
+}
