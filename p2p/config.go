@@ -87,7 +87,7 @@ type Config struct {
 	Blocks Blocks
 	// VerifyTxs judges the block that a peer's share would be; nil: nobody does. It may
 	// take long. A share.RuleError ends the connection with who sent the transactions.
-	VerifyTxs func(s *share.Share, txs []*compact.Tx) error
+	VerifyTxs func(ctx context.Context, s *share.Share, txs []*compact.Tx) error
 
 	Discovery Discovery // how to find peers
 	Bans      Bans      // whom to keep out

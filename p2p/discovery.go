@@ -248,6 +248,9 @@ func (f *finder) newsOf(a netaddr.Addr) time.Time {
 // noteNews notes that a peer brought a valid share. The caller holds the lock.
 func (s *Server) noteNews(now time.Time, id netsync.PeerID) {
 	p := s.peers[id]
+	if p == nil {
+		return // gone
+	}
 	s.callers.noteNews(now, p)
 	for _, f := range s.finder.found {
 		if f.peer == p {

@@ -68,6 +68,7 @@ func (s *Server) receiveTxs(p *peer.Peer, id netsync.PeerID, msg message.Message
 	case *message.GetShareTxn:
 		var out []message.Message
 		out, err = s.txs.Answer(from, m)
+		meterOf(p).Served(time.Now(), time.Since(now))
 		for _, m := range out {
 			if !p.SendWait(m) {
 				break
@@ -81,19 +82,25 @@ func (s *Server) receiveTxs(p *peer.Peer, id netsync.PeerID, msg message.Message
 	if err != nil {
 		p.Disconnect(peer.ReasonMisbehaviour, err)
 	}
-	s.followTxs(res)
-	if res.Complete != (chainhash.Hash{}) {
-		s.verifyTxs(p, res.Complete)
+	if id := res.Complete; id != (chainhash.Hash{}) && s.verifyTxs(p, id) {
+		res.Complete = chainhash.Hash{} // to be passed on when it is judged
 	}
+	s.followTxs(res)
 	return true
 }
 
 // verifyTxs has the block that a share would be judged by the Bitcoin node, if that is
-// wanted. That takes a while: one at a time is under way, and the others are left.
-func (s *Server) verifyTxs(p *peer.Peer, id chainhash.Hash) {
-	verify := s.cfg.VerifyTxs
-	if verify == nil || !s.verifying.TryLock() {
-		return
+// wanted, before its transactions are passed on. It reports false if nobody judges it:
+// that takes a while, one at a time is under way, and the others are left.
+//
+// Who sent the transactions may have got them from another node that doesn't look: it is
+// disconnected, but not kept out.
+func (s *Server) verifyTxs(p *peer.Peer, id chainhash.Hash) bool {
+	s.mu.Lock()
+	ctx := s.runCtx
+	s.mu.Unlock()
+	if s.cfg.VerifyTxs == nil || ctx == nil || !s.verifying.TryLock() {
+		return false
 	}
 	s.wg.Go(func() { // before Run waits, as its peer's goroutine calls this
 		defer s.verifying.Unlock()
@@ -105,16 +112,17 @@ func (s *Server) verifyTxs(p *peer.Peer, id chainhash.Hash) {
 		if err != nil {
 			return
 		}
-		err = verify(sh, s.txs.Transactions(id))
+		err = s.cfg.VerifyTxs(ctx, sh, s.txs.Transactions(id))
 		if _, rule := errors.AsType[share.RuleError](err); rule {
-			s.cfg.Log.Debugf("Peer %s: %v", p.Addr(), err)
-			p.Disconnect(peer.ReasonMisbehaviour, err)
+			p.Disconnect(peer.ReasonTemplate, err)
+			return
 		}
+		s.announceTxs(id)
 	})
+	return true
 }
 
-// receiveBlock submits a block before anything else, and then treats its share like
-// any other.
+// receiveBlock submits a block before anything else, and then has its share judged.
 func (s *Server) receiveBlock(p *peer.Peer, id netsync.PeerID, m *message.Block) error {
 	sh, err := share.Decode(m.Share)
 	if err != nil {
@@ -129,6 +137,8 @@ func (s *Server) receiveBlock(p *peer.Peer, id netsync.PeerID, m *message.Block)
 			var res compact.Result
 			if res, err = s.txs.Block(time.Now(), compact.PeerID(id), sh, m); err == nil {
 				s.followTxs(res)
+				s.judgeBlock(p, id, sh)
+				return nil
 			}
 		}
 		if _, rule := errors.AsType[share.RuleError](err); rule {
@@ -137,6 +147,25 @@ func (s *Server) receiveBlock(p *peer.Peer, id netsync.PeerID, m *message.Block)
 	}
 	s.handle(p, id, &message.Shares{Raw: [][]byte{m.Share}})
 	return nil
+}
+
+// judgeBlock has the chain judge the share of a block. It was passed on before, as
+// everybody does, so whoever brought it is not to blame if it is invalid.
+func (s *Server) judgeBlock(p *peer.Peer, id netsync.PeerID, sh *share.Share) {
+	errs := s.verdicts(p, []*share.Share{sh}, chainhash.Hash{})
+	if errs == nil {
+		return
+	}
+	if _, rule := errors.AsType[share.RuleError](errs[0]); rule {
+		s.cfg.Log.Debugf("Block %v of peer %s is no valid share: %v", sh.ID(), p.Addr(), errs[0])
+		return
+	}
+	s.publish(s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
+		return m.Verdict(now, id, sh, errs[0])
+	}))
+	if errs[0] == nil && s.txs.Has(sh.ID()) {
+		s.announceTxs(sh.ID())
+	}
 }
 
 // followTxs carries out what follows from a message about transactions.

@@ -2,11 +2,13 @@ package p2p
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -195,7 +197,7 @@ func TestVerifyTxs(t *testing.T) {
 	a := start(t, new(fakechain.Chain), nil)
 	b := start(t, new(fakechain.Chain), func(cfg *Config) {
 		dialing(a)(cfg)
-		cfg.VerifyTxs = func(_ *share.Share, txs []*compact.Tx) error {
+		cfg.VerifyTxs = func(_ context.Context, _ *share.Share, txs []*compact.Tx) error {
 			judged <- len(txs)
 			return <-verdicts
 		}
@@ -213,4 +215,43 @@ func TestVerifyTxs(t *testing.T) {
 	verdicts <- share.RuleError{Kind: "ErrTemplate", Description: "bad-txns"}
 	a.mineTxs(t, txs[:2])
 	eventually(t, "another connection", func() bool { list := b.Peers(); return len(list) == 0 || list[0].ID != id })
+}
+
+// anyBlocks takes every share for a block and counts what is submitted.
+type anyBlocks struct{ n *atomic.Int64 }
+
+func (anyBlocks) CheckBlock(*share.Share) error { return nil }
+func (b anyBlocks) SubmitBlock(*compact.Block)  { b.n.Add(1) }
+
+// TestBlockOfInvalidShare: a Bitcoin block that is no valid share, as it pays its finder
+// all, is passed on before it is judged: nobody is to blame for that.
+func TestBlockOfInvalidShare(t *testing.T) {
+	var submitted [2]atomic.Int64
+	m := start(t, new(fakechain.Chain), func(cfg *Config) { cfg.Blocks = anyBlocks{&submitted[0]} })
+	n := start(t, new(fakechain.Chain), func(cfg *Config) { dialing(m)(cfg); cfg.Blocks = anyBlocks{&submitted[1]} })
+	eventually(t, "a peer", func() bool { return n.ConnectedCount() == 1 && m.ConnectedCount() == 1 })
+	m.mine(3, 1)
+	eventually(t, "one tip", sameTip(m, n))
+	before := n.Peers()[0].ID
+
+	chainID := &m.cfg.Params.ChainID
+	payouts := make([]share.Payout, 12)
+	sh := m.chain.Next(7)
+	sh.Branch = nil
+	c := share.WitnessCommitment(nil)
+	sh.Data.WitnessCommitment = c[:]
+	sh.SetCoinbase(chainID, 0, payouts)
+	for {
+		if _, err := sh.CheckSanity(chainID); err == nil {
+			break
+		}
+		sh.Header.Nonce++
+	}
+	a := dialRaw(t, m)
+	a.send(&message.Block{Share: sh.Encode(), Coinbase: sh.Coinbase(chainID, 0, payouts)})
+	eventually(t, "both submit", func() bool { return submitted[0].Load() == 1 && submitted[1].Load() == 1 })
+	time.Sleep(300 * time.Millisecond)
+	if list := n.Peers(); len(list) == 0 || list[0].ID != before {
+		t.Errorf("the honest relay was thrown out; now %d peers", len(list))
+	}
 }

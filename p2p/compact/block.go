@@ -50,6 +50,9 @@ func (r *Relay) Block(now time.Time, from PeerID, s *share.Share, m *message.Blo
 	p.blocks.add(id)
 	p.told.add(id)
 	st := r.block(id)
+	if st == nil && r.past.has(id) {
+		return Result{}, nil
+	}
 	if st == nil {
 		if coinbase := chainhash.DoubleHashH(m.Coinbase); share.MerkleRoot(coinbase, s.Branch) != s.Header.MerkleRoot {
 			return Result{}, ruleError(ErrTxList, "the coinbase of block %v is not its own", id)
@@ -115,6 +118,9 @@ func (r *Relay) block(id chainhash.Hash) *blockState {
 
 func (r *Relay) addBlock(st *blockState) {
 	if len(r.blocks) >= maxBlocks {
+		if old := r.blocks[0]; old.built { // one that never was may come back
+			r.past.addOf(old.id, maxPastBlocks)
+		}
 		r.blocks = slices.Delete(r.blocks, 0, 1)
 	}
 	r.blocks = append(r.blocks, st)

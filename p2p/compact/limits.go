@@ -12,6 +12,9 @@ const (
 	maxPoolBytes = 16 << 20
 	// maxBlocks is the number of blocks that are remembered as rebuilt or waited for.
 	maxBlocks = 8
+	// maxPastBlocks is the number of older blocks whose ids are remembered, so that none is
+	// submitted and passed on again.
+	maxPastBlocks = 1000
 	// maxAttempts is how many peers' lists of one share are worked on at a time, as
 	// in Bitcoin Core. The last place is for peers that we dialed, so that inbound
 	// ones can't take them all and never answer.

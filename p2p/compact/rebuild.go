@@ -39,28 +39,37 @@ type attempt struct {
 // List takes a peer's list of a share that it sent, and that is valid by now; all
 // others are passed over. An error is a share.RuleError.
 func (r *Relay) List(now time.Time, from PeerID, m *message.CmpctShare) (Result, error) {
+	if res, done, err := r.known(now, from, m); done {
+		return res, err
+	}
+	s, err := r.cfg.Share(m.ID) // from the disk
+	if err != nil {
+		return Result{}, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.peers[from]
+	if p == nil || r.list(m.ID) != nil || r.tooOld(s) {
+		return Result{}, nil
+	}
+	return r.try(now, p, from, m.ID, s, &m.List, false)
+}
+
+// known treats a list that needs no look at the share, and reports whether it was one.
+func (r *Relay) known(now time.Time, from PeerID, m *message.CmpctShare) (res Result, done bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.peers[from]
 	if p == nil {
-		return Result{}, nil
+		return Result{}, true, nil
 	}
 	p.told.add(m.ID)
-	if a := r.attemptOf(m.ID, from); a != nil {
-		if !a.waiting {
-			return Result{}, nil
-		}
+	a := r.attemptOf(m.ID, from)
+	if a != nil && a.waiting {
 		r.dropAttempt(a)
-		return r.try(now, p, from, m.ID, a.share, &m.List, true)
+		res, err = r.try(now, p, from, m.ID, a.share, &m.List, true)
 	}
-	if r.list(m.ID) != nil {
-		return Result{}, nil
-	}
-	s, err := r.cfg.Share(m.ID)
-	if err != nil || r.tooOld(s) {
-		return Result{}, nil
-	}
-	return r.try(now, p, from, m.ID, s, &m.List, false)
+	return res, a != nil || r.list(m.ID) != nil || p.strikes >= maxStrikes, err
 }
 
 // tooOld reports whether a share is so far below the newest list that its own is of
@@ -104,22 +113,29 @@ func (r *Relay) try(now time.Time, p *peerState, from PeerID, id chainhash.Hash,
 	return Result{Send: []Send{{from, &message.GetShareTxn{ID: id, Indexes: a.missing}}}}, nil
 }
 
-// mayTry reports whether one more list of the share may be worked on.
+// mayTry reports whether one more list of the share may be worked on. Those of blocks
+// don't count for others, nor others for them; inbound peers leave half of the places.
 func (r *Relay) mayTry(p *peerState, id chainhash.Hash) bool {
-	n := 0
+	n, all, inbound := 0, 0, 0
 	for _, a := range r.attempts {
 		if a.id == id {
 			n++
 		}
+		if r.block(a.id) == nil {
+			all++
+			if q := r.peers[a.from]; q != nil && q.inbound {
+				inbound++
+			}
+		}
 	}
-	most := maxAttempts
+	most, room := maxAttempts, all < maxAttemptsAll && (!p.inbound || inbound < maxAttemptsAll/2)
 	if r.block(id) != nil {
-		most = maxBlockAttempts
+		most, room = maxBlockAttempts, true
 	}
 	if p.inbound {
 		most--
 	}
-	return n < most && len(r.attempts) < maxAttemptsAll && p.strikes < maxStrikes
+	return n < most && room && p.strikes < maxStrikes
 }
 
 // again asks for the list without a base, once.
@@ -143,6 +159,9 @@ func (r *Relay) Txns(from PeerID, m *message.ShareTxn) (Result, error) {
 	}
 	if err := r.fill(a, m); err != nil {
 		r.dropAttempt(a)
+		if p.late.has(m.ID) {
+			err = nil // it may be the answer to what was given up
+		}
 		return Result{}, err
 	}
 	if r.held > maxAttemptBytes {
@@ -186,7 +205,7 @@ func (r *Relay) fill(a *attempt, m *message.ShareTxn) error {
 func (r *Relay) finish(p *peerState, a *attempt) Result {
 	if !committed(a.share, a.txs) {
 		r.stats.Mismatched++
-		if a.full {
+		if a.full || p.again.has(a.id) { // it has had its second chance
 			p.strikes++
 			return Result{}
 		}

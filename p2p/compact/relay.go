@@ -47,6 +47,7 @@ type Relay struct {
 	templates [2][]*Tx  // the newest first
 	lists     []*txList // the oldest first
 	blocks    []*blockState
+	past      idSet // blocks built and forgotten
 	peers     map[PeerID]*peerState
 	attempts  []*attempt // the oldest first
 	held      int        // bytes of transactions in attempts
@@ -67,14 +68,19 @@ type peerState struct {
 	blocks   idSet // blocks likewise
 	answered idSet // shares asked for; one entry for each answer
 	again    idSet // shares whose list it was asked for without a base
+	late     idSet // shares for which it let the time run out
 	strikes  int
 }
 
-// idSet holds the latest ids added to it, 2·maxLists at most, perhaps repeatedly.
+// idSet holds the latest ids added to it, perhaps repeatedly.
 type idSet []chainhash.Hash
 
-func (s *idSet) add(id chainhash.Hash) {
-	if len(*s) >= 2*maxLists {
+// add adds an id to a set of 2·maxLists.
+func (s *idSet) add(id chainhash.Hash) { s.addOf(id, 2*maxLists) }
+
+// addOf adds an id to a set of so many.
+func (s *idSet) addOf(id chainhash.Hash, most int) {
+	if len(*s) >= most {
 		*s = slices.Delete(*s, 0, 1)
 	}
 	*s = append(*s, id)
@@ -252,7 +258,7 @@ func (r *Relay) Answer(from PeerID, m *message.GetShareTxn) ([]message.Message, 
 	if p == nil || l == nil || p.answered.count(m.ID) >= maxAnswered {
 		return nil, nil
 	}
-	p.answered.add(m.ID)
+	p.answered.addOf(m.ID, maxLists*maxAnswered)
 	if len(m.Indexes) == 0 {
 		p.told.add(m.ID)
 		e := r.newEncoder(l)
@@ -294,6 +300,7 @@ func (r *Relay) Tick(now time.Time) {
 		late := !now.Before(a.deadline)
 		if late {
 			r.stats.Unanswered++
+			r.peers[a.from].late.add(a.id)
 		}
 		return late
 	})

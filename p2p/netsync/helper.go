@@ -160,8 +160,8 @@ func (m *Manager) syncBatch(p *peerState) []*want {
 func (m *Manager) unblock() {
 	s := m.session
 	w := s.window.head(m.now)
-	if w == nil || w.state != wantAsked || m.isRoot(w) {
-		return
+	if w == nil || w.state != wantAsked || w.own || m.isRoot(w) {
+		return // nobody else can be asked
 	}
 	stuck := m.now.Sub(later(w.asked.sent, s.window.since))
 	if stuck < m.patience/hastyFraction {
@@ -173,7 +173,9 @@ func (m *Manager) unblock() {
 		return
 	}
 	m.heldUp(w.peer)
-	m.request(other, m.syncBatch(other))
+	if batch := m.syncBatch(other); len(batch) > 0 { // else all of it has come by another way
+		m.request(other, batch)
+	}
 }
 
 // substitute returns whom to ask in the place of a peer that is too slow, nil if there

@@ -50,13 +50,13 @@ const (
 	ProvenInterval = 10 * time.Second
 )
 
-// Limits. With MaxPeers peers at all of their limits the Manager's maps hold
+// Limits. With the usual 125 peers at all of their limits the Manager's maps hold
 // about 125 × 2,048 known ids (120 bytes each, 30 MB) and MaxWants wants
 // (200 bytes each, 3 MB).
 const (
-	// MaxPeers is the number of peers; more are turned away. It is above the
-	// 125 slots of the server.
-	MaxPeers = 256
+	// MaxPeers is the number of peers; more are turned away. It is what --maxpeers
+	// allows, eight times its default, and as many nodes on the local network.
+	MaxPeers = 1_008
 	// MaxBatch is the number of ids in one getshares of ours: with shares at
 	// their longest an answer of some 130 kB, 33 s at 4 kB/s.
 	MaxBatch = 128

@@ -55,9 +55,11 @@ func (m *Manager) Verdict(now time.Time, from PeerID, s *share.Share, err error)
 	return m.end()
 }
 
+// isRule reports whether a verdict is the sender's fault. What our Bitcoin node calls an
+// invalid block, the sender's may not have judged yet.
 func isRule(err error) bool {
-	_, ok := errors.AsType[share.RuleError](err)
-	return ok
+	rule, ok := errors.AsType[share.RuleError](err)
+	return ok && rule.Kind != blockchain.ErrBitcoinInvalid
 }
 
 // valid notes and relays a valid share. p is its sender, nil if gone; w the want

@@ -35,12 +35,14 @@ func (p *Peer) reserve(n int) error {
 	if p.cfg.Large == nil || n <= message.MaxSharesPayload {
 		return nil
 	}
-	select {
-	case p.cfg.Large.slots <- struct{}{}:
-	case <-p.ctx.Done():
-		return errWaited
+	if p.large == 0 { // else after a decoy, which is gone by now
+		select {
+		case p.cfg.Large.slots <- struct{}{}:
+		case <-p.ctx.Done():
+			return errWaited
+		}
+		p.large++
 	}
-	p.large++ // after decoys several may be held
 	_ = p.cfg.Conn.SetReadDeadline(time.Now().Add(largeTimeout))
 	return nil
 }

@@ -37,6 +37,10 @@ const (
 	ReasonStalled      Reason = "stalled"              // the peer repeatedly left requests unanswered
 )
 
+// ReasonTemplate says that the peer sent the transactions of a share that our Bitcoin
+// node makes no block of. Nodes need not agree on that.
+const ReasonTemplate Reason = "transactions that Bitcoin refuses"
+
 // Violation reports whether the reason is a rule that the peer broke, as
 // opposed to trouble that honest peers have too.
 func (r Reason) Violation() bool { return r == ReasonProtocol || r == ReasonMisbehaviour }
