@@ -5,90 +5,142 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"time"
 
-	"github.com/btcsuite/btcd/rpcclient"
+	"github.com/btcsuite/btcd/btcjson"
 )
 
-// maxReply bounds a reply of the node, in bytes. The largest are templates: 4 MB of
-// transactions make 8 MB of hex and, with 16,666 of them, 6 MB of JSON around it.
-const maxReply = 32 << 20
+// Limits of the node's replies, in bytes. What is longer is not read to its end.
+const (
+	// maxReply bounds a template: 4 MB of transactions make 8 MB of hex and, with
+	// 16,666 of them, 6 MB of JSON around it. Room for as much again.
+	maxReply = 32 << 20
 
-// The calls of one lane that may be pending at once. Their sum, 6, leaves room for the
+	// maxBlockReply bounds a block: 4 MB in hex, and what stands around it.
+	maxBlockReply = 8<<20 + smallReply
+
+	// maxTipsReply bounds the list of branches: [maxChainTips] of 160 bytes.
+	maxTipsReply = 8 << 20
+
+	// smallReply bounds all others. The largest is that of getblockchaininfo, with
+	// soft forks and warnings some 3 kB.
+	smallReply = 64 << 10
+
+	// batchReply bounds one answer in a batch: a header's 160 hex digits, or the
+	// text of an error.
+	batchReply = 1 << 10
+)
+
+// replyLimits are the methods whose replies are not small.
+var replyLimits = map[string]int64{
+	"getblocktemplate": maxReply,
+	"getblock":         maxBlockReply,
+	"getchaintips":     maxTipsReply,
+}
+
+// replyLimit returns how long a method's reply may be, in bytes.
+func replyLimit(method string) int64 {
+	if limit, ok := replyLimits[method]; ok {
+		return limit
+	}
+	return smallReply
+}
+
+// lane is the calls of one kind: they wait only for each other, and have connections of
+// their own.
+type lane struct {
+	slots     chan struct{} // a semaphore
+	transport *transport
+	watch     bool // give a call up when the node no longer listens
+}
+
+// lanes are the kinds of calls.
+type lanes struct{ longpoll, poll, submit, query, signal *lane }
+
+// The calls of one lane that may be pending at once. Their sum, 7, leaves room for the
 // operator's own tools under btcd's limit of 10 connections (--rpcmaxclients).
 const (
 	longpollCalls = 1
 	pollCalls     = 1
 	submitCalls   = 2
 	queryCalls    = 2
+	signalCalls   = 1
 )
 
-// abortWait bounds the wait for an interrupted rpcclient to give back our goroutine. It
-// does so at once; only if its shutdown overtakes the queueing of a batch may it forget
-// to.
-const abortWait = 5 * time.Second
-
-// lane is a semaphore: calls of one kind, which wait only for each other.
-type lane chan struct{}
-
-// lanes are the kinds of calls.
-type lanes struct{ longpoll, poll, submit, query lane }
-
-func newLanes() lanes {
+func newLanes(dial time.Duration) lanes {
 	return lanes{
-		longpoll: make(lane, longpollCalls),
-		poll:     make(lane, pollCalls),
-		submit:   make(lane, submitCalls),
-		query:    make(lane, queryCalls),
+		longpoll: newLane(longpollCalls, dial, false), // Run's poll watches over that
+		poll:     newLane(pollCalls, dial, true),
+		submit:   newLane(submitCalls, dial, true),
+		query:    newLane(queryCalls, dial, true),
+		signal:   newLane(signalCalls, dial, true),
+	}
+}
+
+func newLane(calls int, dial time.Duration, watch bool) *lane {
+	return &lane{slots: make(chan struct{}, calls), transport: newTransport(calls, dial), watch: watch}
+}
+
+// closeIdle closes the connections that wait for the next call.
+func (l *lanes) closeIdle() {
+	for _, ln := range []*lane{l.longpoll, l.poll, l.submit, l.query, l.signal} {
+		ln.transport.CloseIdleConnections()
 	}
 }
 
 // request is one exchange with the node.
 type request struct {
-	lane    lane
+	lane    *lane
 	name    string        // the method, for messages
 	timeout time.Duration // for the answer, once the lane is free
-	watch   bool          // give up when the node no longer listens
-	batch   bool          // use rpcclient's batch mode
+	limit   int64         // of the reply, in bytes
 
-	// send queues the request and returns the function that waits for the answer. A
-	// shutdown of the rpcclient ends that wait.
-	send func(*rpcclient.Client) (wait func() error)
+	// body returns the request's body from its beginning; it is called again where
+	// the request has to be sent again.
+	body func() io.Reader
+	size int64 // of the body, in bytes
 }
 
-// call asks the node and returns the raw result, of at most maxReply bytes. Its errors
-// are of this package, or the context's if that has ended.
-func (c *Client) call(ctx context.Context, ln lane, method string, params ...any) (json.RawMessage, error) {
+// call asks the node and returns the raw result, which is JSON as far as its brackets
+// and quotes go. Its errors are of this package, or the context's if that has ended.
+func (c *Client) call(ctx context.Context, ln *lane, method string, params ...any) (json.RawMessage, error) {
 	return c.callWithin(ctx, ln, c.timing.call, method, params...)
 }
 
 // callWithin is call with another timeout.
-func (c *Client) callWithin(ctx context.Context, ln lane, timeout time.Duration, method string,
+func (c *Client) callWithin(ctx context.Context, ln *lane, timeout time.Duration, method string,
 	params ...any) (json.RawMessage, error) {
 
-	args, err := marshalParams(params)
+	body, err := marshalCall("1.0", 1, method, params)
 	if err != nil {
 		return nil, err
 	}
-	var raw json.RawMessage
-	err = c.exchange(ctx, &request{
-		lane: ln, name: method, timeout: timeout, watch: ln != c.lanes.longpoll, // Run's poll watches over that
-		send: func(rpc *rpcclient.Client) func() error {
-			future := rpc.RawRequestAsync(method, args)
-			return func() (err error) {
-				raw, err = future.Receive()
-				return err
-			}
-		},
+	return c.single(ctx, &request{
+		lane: ln, name: method, timeout: timeout, limit: replyLimit(method),
+		body: bytesBody(body), size: int64(len(body)),
 	})
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > maxReply {
-		return nil, newError(ErrBadReply, "the Bitcoin node answered %s with %d bytes, more than %d",
-			method, len(raw), maxReply)
-	}
-	return raw, nil
+}
+
+// single makes an exchange of one call and returns its result.
+func (c *Client) single(ctx context.Context, r *request) (json.RawMessage, error) {
+	var result json.RawMessage
+	err := c.exchange(ctx, r, func(body []byte) error {
+		rep, err := parseReply(body)
+		if err == nil && rep.err == nil && rep.result == nil {
+			err = errNoReply
+		}
+		if err != nil {
+			return err
+		}
+		if rep.err != nil {
+			return rep.err
+		}
+		result = rep.result
+		return nil
+	})
+	return result, err
 }
 
 // callInto is call on the query lane with the result parsed into v.
@@ -103,25 +155,97 @@ func (c *Client) callInto(ctx context.Context, v any, method string, params ...a
 	return nil
 }
 
-// marshalParams encodes the arguments of a call one by one.
-func marshalParams(params []any) ([]json.RawMessage, error) {
-	args := make([]json.RawMessage, len(params))
-	for i, p := range params {
-		b, err := json.Marshal(p)
-		if err != nil {
-			return nil, fmt.Errorf("bitcoind: argument %d: %w", i, err)
-		}
-		args[i] = b
-	}
-	return args, nil
+// rpcCall is a call in JSON.
+type rpcCall struct {
+	Version string `json:"jsonrpc"`
+	ID      int    `json:"id"`
+	Method  string `json:"method"`
+	Params  []any  `json:"params"`
 }
 
-// exchange runs a request in its lane. If a restarted node refuses a cookie that has
-// changed meanwhile, the request goes out once more with the new one.
-func (c *Client) exchange(ctx context.Context, r *request) error {
+// marshalCall encodes a call. All nodes take version 1.0 of JSON-RPC for single calls;
+// batches are of 2.0.
+func marshalCall(version string, id int, method string, params []any) ([]byte, error) {
+	if params == nil {
+		params = []any{} // btcd takes no null
+	}
+	b, err := json.Marshal(rpcCall{version, id, method, params})
+	if err != nil {
+		return nil, fmt.Errorf("bitcoind: arguments of %s: %w", method, err)
+	}
+	return b, nil
+}
+
+// batch makes count calls of one method in one HTTP request and returns their results in
+// order. If one call fails, so does the batch.
+func (c *Client) batch(ctx context.Context, method string, count int,
+	params func(i int) []any) ([]json.RawMessage, error) {
+
+	body := []byte{'['}
+	for i := range count {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		one, err := marshalCall("2.0", i, method, params(i))
+		if err != nil {
+			return nil, err
+		}
+		body = append(body, one...)
+	}
+	body = append(body, ']')
+
+	var results []json.RawMessage
+	err := c.exchange(ctx, &request{
+		lane: c.lanes.query, name: method, timeout: c.timing.call, limit: smallReply + int64(count)*batchReply,
+		body: bytesBody(body), size: int64(len(body)),
+	}, func(body []byte) (err error) {
+		results, err = parseBatch(body, count)
+		return err
+	})
+	return results, err
+}
+
+// parseBatch returns the results in the order of the calls, whatever order the node has
+// put them in.
+func parseBatch(body []byte, count int) ([]json.RawMessage, error) {
+	list, err := unmarshalList[json.RawMessage](body, count)
+	if err != nil {
+		// A node that can't read the batch at all answers like to a single call.
+		if rep, oneErr := parseReply(body); oneErr == nil && rep.err != nil {
+			return nil, rep.err
+		}
+		return nil, err
+	}
+	results := make([]json.RawMessage, count)
+	for _, raw := range list {
+		rep, err := parseReply(raw)
+		if err != nil {
+			return nil, err
+		}
+		if rep.err != nil {
+			return nil, rep.err
+		}
+		id, err := strconv.Atoi(string(rep.id))
+		if err != nil || id < 0 || id >= count || results[id] != nil || rep.result == nil {
+			return nil, newError(ErrBadReply, "the Bitcoin node mixed up the answers of a batch")
+		}
+		results[id] = rep.result
+	}
+	for _, result := range results {
+		if result == nil {
+			return nil, newError(ErrBadReply, "the Bitcoin node left out an answer of a batch")
+		}
+	}
+	return results, nil
+}
+
+// exchange runs a request in its lane and has read look at the reply. If a restarted
+// node refuses a cookie that has changed meanwhile, the request goes out once more with
+// the new one.
+func (c *Client) exchange(ctx context.Context, r *request, read func(body []byte) error) error {
 	select {
-	case r.lane <- struct{}{}:
-		defer func() { <-r.lane }()
+	case r.lane.slots <- struct{}{}:
+		defer func() { <-r.lane.slots }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -134,7 +258,7 @@ func (c *Client) exchange(ctx context.Context, r *request) error {
 		}
 		return err
 	}
-	err = c.attempt(ctx, r, user, pass)
+	err = c.attempt(ctx, r, user, pass, read)
 	if !errors.Is(err, ErrAuth) {
 		return err
 	}
@@ -142,75 +266,14 @@ func (c *Client) exchange(ctx context.Context, r *request) error {
 	if credErr != nil || (newUser == user && newPass == pass) {
 		return err
 	}
-	return c.attempt(ctx, r, newUser, newPass)
+	return c.attempt(ctx, r, newUser, newPass, read)
 }
 
-// attempt sends the request through an rpcclient of its own and waits for the answer,
-// the end of ctx, the timeout, or the discovery that the node is gone.
-func (c *Client) attempt(ctx context.Context, r *request, user, pass string) error {
-	callCtx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-
-	rpc, err := c.open(callCtx, r.batch, user, pass)
-	if err != nil {
-		return c.refine(ctx, callCtx, r, err)
+// rpcError makes an error of the node's own from the text in a reply.
+func rpcError(raw json.RawMessage) (*btcjson.RPCError, error) {
+	e := new(btcjson.RPCError)
+	if err := json.Unmarshal(raw, e); err != nil {
+		return nil, err
 	}
-	wait := r.send(rpc)
-	done := make(chan error, 1)
-	go func() { done <- wait() }()
-
-	err, answered := c.await(callCtx, done, r.watch)
-	rpc.Shutdown()
-	rpc.WaitForShutdown()
-	if !answered {
-		select {
-		case <-done:
-		case <-time.After(abortWait):
-			c.log.Debugf("%s: the interrupted call didn't end", r.name)
-		}
-	}
-	return c.refine(ctx, callCtx, r, err)
-}
-
-// await returns the error with which the call ended and true, or the reason not to wait
-// for it any longer and false.
-func (c *Client) await(ctx context.Context, done <-chan error, watch bool) (err error, answered bool) {
-	ticker := time.NewTicker(c.timing.probe)
-	defer ticker.Stop()
-	for {
-		select {
-		case err := <-done:
-			return err, true
-		case <-ctx.Done():
-			return ctx.Err(), false
-		case <-ticker.C:
-			if !watch {
-				continue
-			}
-			// rpcclient keeps trying a node that is gone, without telling.
-			if err := c.probe(ctx); err != nil {
-				return err, false
-			}
-		}
-	}
-}
-
-// open returns a new rpcclient. It sends nothing by itself.
-func (c *Client) open(ctx context.Context, batch bool, user, pass string) (*rpcclient.Client, error) {
-	c.stateMu.Lock()
-	addr := c.dialed
-	c.stateMu.Unlock()
-	if addr == "" {
-		if err := c.probe(ctx); err != nil {
-			return nil, err
-		}
-		c.stateMu.Lock()
-		addr = c.dialed
-		c.stateMu.Unlock()
-	}
-	conf := &rpcclient.ConnConfig{Host: addr, User: user, Pass: pass, HTTPPostMode: true, DisableTLS: true}
-	if batch {
-		return rpcclient.NewBatch(conf)
-	}
-	return rpcclient.New(conf, nil)
+	return e, nil
 }

@@ -1,43 +1,14 @@
 package bitcoind
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/btcsuite/btcd/btcjson"
 )
-
-// probe opens and closes a TCP connection to the node, and remembers its numeric address
-// for rpcclient, whose own look-up of a name couldn't be interrupted.
-func (c *Client) probe(ctx context.Context) error {
-	dialer := net.Dialer{Timeout: c.timing.dial}
-	conn, err := dialer.DialContext(ctx, "tcp", c.end.addr)
-	if err != nil {
-		c.setDialed("")
-		// The dialer may notice the context's deadline before the context does.
-		if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-			<-ctx.Done()
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return c.unreachable(err)
-	}
-	c.setDialed(conn.RemoteAddr().String())
-	return conn.Close()
-}
-
-// setDialed notes the address that took a connection, "" if none does.
-func (c *Client) setDialed(addr string) {
-	c.stateMu.Lock()
-	defer c.stateMu.Unlock()
-	c.dialed = addr
-}
 
 // unreachable returns the error for a node that can't be reached.
 func (c *Client) unreachable(err error) error {
@@ -64,34 +35,9 @@ func cause(err error) string {
 	return clip(err.Error())
 }
 
-// refine turns what ended an exchange into an error of this package, or into the error
-// of the caller's context ctx if that has ended.
-func (c *Client) refine(ctx, callCtx context.Context, r *request, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case kindOf(err) != "":
-		return err
-	case callCtx.Err() != nil:
-		return newError(ErrTimeout, "the Bitcoin node at %s didn't answer %s within %v", c.end.addr, r.name, r.timeout)
-	}
-	if rpcErr, ok := errors.AsType[*btcjson.RPCError](err); ok {
-		return c.refineRPC(r, rpcErr)
-	}
-
-	// rpcclient gives what isn't JSON-RPC as text only.
-	var status int
-	if _, scanErr := fmt.Sscanf(err.Error(), "status code: %d", &status); scanErr == nil {
-		return c.refineStatus(r, status)
-	}
-	c.setDialed("")
-	return c.unreachable(err)
-}
-
 // refineRPC returns the error for one that the node itself reported.
-func (c *Client) refineRPC(r *request, rpcErr *btcjson.RPCError) error {
+func (c *Client) refineRPC(r *request, cause error) error {
+	rpcErr, _ := errors.AsType[*btcjson.RPCError](cause)
 	err := &Error{Kind: ErrRPC, Err: rpcErr}
 	text := clip(rpcErr.Message)
 	switch rpcErr.Code {

@@ -3,6 +3,7 @@ package bitcoind
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
@@ -22,13 +23,17 @@ type Client struct {
 
 	asked string // the last id a longpoll waited on; longpollLoop's alone
 
+	tips        tips
+	wake        chan struct{} // asks the poll loop for a template on the tip
+	longpolling atomic.Bool   // a longpoll is pending
+
+	latency atomic.Int64 // nanoseconds, see Latency
+
 	deliverMu sync.Mutex // held during callbacks, so that they come one at a time
 
-	stateMu     sync.Mutex // guards what follows
-	template    *mining.Template
-	deliveredAt time.Time // of template
-	health      Health
-	dialed      string // the address that last took a connection; "" if none has
+	stateMu  sync.Mutex // guards what follows
+	template *mining.Template
+	health   Health
 }
 
 // timing holds the durations that tests shorten.
@@ -37,6 +42,10 @@ type timing struct {
 	refresh    time.Duration // age at which a template is fetched anew
 	longpoll   time.Duration // after which a longpoll is asked again
 	gap        time.Duration // between two longpolls for the same block
+	settle     time.Duration // that a pending longpoll has to bring a new block's template
+	retry      time.Duration // between two requests for a new block's template
+	ask        time.Duration // for the answer to a question about a block
+	listenMax  time.Duration // between two tries to reach a source of news, at most
 	backoffMin time.Duration // between the first two tries to reach the node
 	backoffMax time.Duration // between two tries, at most
 	grace      time.Duration // for which a reachable node may fail to answer
@@ -52,10 +61,17 @@ func defaultTiming() timing {
 		poll: time.Second,
 		// Bitcoin Core's longpoll looks at the mempool once a minute only.
 		refresh: 30 * time.Second,
-		// rpcclient gives an HTTP request one minute, then waits before it tries again.
-		longpoll: 50 * time.Second,
+		// Bitcoin Core answers after a minute if transactions have come; a wait that
+		// is given up before costs it a thread, see longpollLoop.
+		longpoll: 2 * time.Minute,
 		// Bounds the work if a node answers longpolls at once.
-		gap:        250 * time.Millisecond,
+		gap: 250 * time.Millisecond,
+		// A node that has to make a large template for two would take longer for both.
+		settle: 250 * time.Millisecond,
+		// Bounds the work if a node's templates lag behind its best block.
+		retry:      50 * time.Millisecond,
+		ask:        5 * time.Second,
+		listenMax:  30 * time.Second,
 		backoffMin: 250 * time.Millisecond,
 		backoffMax: 5 * time.Second,
 		// A node may hold its locks for seconds while it connects a block.
@@ -79,10 +95,14 @@ func New(cfg Config) (*Client, error) {
 	if cfg.OnTemplate == nil {
 		cfg.OnTemplate = func(*mining.Template) {}
 	}
+	if cfg.OnTip == nil {
+		cfg.OnTip = func(Tip) {}
+	}
 	if cfg.OnHealth == nil {
 		cfg.OnHealth = func(Health) {}
 	}
-	c := &Client{cfg: cfg, end: end, log: cfg.Log, timing: defaultTiming(), lanes: newLanes()}
+	c := &Client{cfg: cfg, end: end, log: cfg.Log, timing: defaultTiming(), lanes: newLanes(defaultTiming().dial),
+		wake: make(chan struct{}, 1)}
 	if c.log == nil {
 		c.log = slog.Disabled
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/decred/slog"
 
 	"github.com/p2poold/p2poold/mining"
@@ -35,6 +36,33 @@ type Config struct {
 	// for new transactions. It is called from Run, one call at a time, and must not
 	// block. The template has passed its Check and must not be changed.
 	OnTemplate func(*mining.Template)
+
+	// OnTip gets a new best block before its template is here, under the same
+	// conditions. A template on the block follows; one on another block means that the
+	// node has changed its mind.
+	OnTip func(Tip)
+
+	// CheckHeader returns nil for a header on top of a known one that keeps Bitcoin's
+	// rules. It makes news that have a header cost the node no question; without it, nil,
+	// they all do. It may be called from many goroutines.
+	CheckHeader func(*wire.BlockHeader) error
+
+	// ZMQ are the addresses of Bitcoin Core's ZMQ publisher, tcp://host:port. Without
+	// any, the node is asked for them.
+	ZMQ []string
+
+	// BitcoinP2P is the node's peer network port, host:port; empty for none, or for the
+	// usual one on the node's machine if FindBitcoinP2P is set.
+	BitcoinP2P     string
+	FindBitcoinP2P bool
+
+	// Shared says that ZMQ and BitcoinP2P may be those of another node: what they tell is
+	// asked of this one.
+	Shared bool
+
+	// Speculate takes a block for the tip before the node has validated it, where the
+	// node relays it so early (compact blocks, from BitcoinP2P only).
+	Speculate bool
 
 	// OnHealth gets the node's health when it changes, under the same conditions.
 	OnHealth func(Health)

@@ -2,12 +2,10 @@ package bitcoind
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/btcsuite/btcd/rpcclient"
 	"github.com/btcsuite/btcd/wire/v2"
 )
 
@@ -114,48 +112,4 @@ func (c *Client) headersByHeight(ctx context.Context, height uint32, count int) 
 		}
 	}
 	return infos, nil
-}
-
-// batch makes count calls of one method in one HTTP request and returns their results in
-// order. If one call fails, so does the batch.
-func (c *Client) batch(ctx context.Context, method string, count int,
-	params func(i int) []any) ([]json.RawMessage, error) {
-
-	args := make([][]json.RawMessage, count)
-	for i := range args {
-		var err error
-		if args[i], err = marshalParams(params(i)); err != nil {
-			return nil, err
-		}
-	}
-	results := make([]json.RawMessage, count)
-	err := c.exchange(ctx, &request{
-		lane: c.lanes.query, name: method, timeout: c.timing.call, watch: true, batch: true,
-		send: func(rpc *rpcclient.Client) func() error {
-			futures := make([]rpcclient.FutureRawResult, count)
-			for i := range futures {
-				futures[i] = rpc.RawRequestAsync(method, args[i])
-			}
-			return func() error { return sendBatch(rpc, futures, results) }
-		},
-	})
-	return results, err
-}
-
-// sendBatch sends what is queued and collects the results.
-func sendBatch(rpc *rpcclient.Client, futures []rpcclient.FutureRawResult, results []json.RawMessage) error {
-	if err := rpc.Send(); err != nil {
-		return err
-	}
-	for i, future := range futures {
-		// A call that the node left out has no answer and never will.
-		if len(future) == 0 {
-			return newError(ErrBadReply, "the Bitcoin node left out an answer of a batch")
-		}
-		var err error
-		if results[i], err = future.Receive(); err != nil {
-			return err
-		}
-	}
-	return nil
 }

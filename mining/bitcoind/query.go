@@ -74,7 +74,7 @@ func parseBlock(raw json.RawMessage) (*wire.MsgBlock, error) {
 }
 
 // hashCall makes a call whose result is a hash.
-func (c *Client) hashCall(ctx context.Context, ln lane, method string, params ...any) (chainhash.Hash, error) {
+func (c *Client) hashCall(ctx context.Context, ln *lane, method string, params ...any) (chainhash.Hash, error) {
 	raw, err := c.call(ctx, ln, method, params...)
 	if err != nil {
 		return chainhash.Hash{}, err

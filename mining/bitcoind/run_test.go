@@ -33,6 +33,12 @@ type runner struct {
 // context's error and left no goroutine of rpcclient behind.
 func startRun(t *testing.T, cfg Config, change func(*timing)) *runner {
 	t.Helper()
+	return startRunWith(t, cfg, func(*mining.Template) {}, change)
+}
+
+// startRunWith is startRun with another who gets each template.
+func startRunWith(t *testing.T, cfg Config, also func(*mining.Template), change func(*timing)) *runner {
+	t.Helper()
 	r := &runner{templates: make(chan *mining.Template, 1000), health: make(chan Health, 1000)}
 	var inside sync.Mutex
 	exclusive := func() func() {
@@ -42,7 +48,10 @@ func startRun(t *testing.T, cfg Config, change func(*timing)) *runner {
 		}
 		return inside.Unlock
 	}
-	cfg.OnTemplate = func(tmpl *mining.Template) { defer exclusive()(); r.templates <- tmpl }
+	cfg.OnTemplate = func(tmpl *mining.Template) { defer exclusive()(); r.templates <- tmpl; also(tmpl) }
+	if onTip := cfg.OnTip; onTip != nil {
+		cfg.OnTip = func(tip Tip) { defer exclusive()(); onTip(tip) }
+	}
 	cfg.OnHealth = func(h Health) { defer exclusive()(); r.health <- h }
 	r.Client = newClient(t, cfg)
 	if change != nil {
@@ -291,21 +300,26 @@ func TestRunStopsDuringLongpoll(t *testing.T) {
 }
 
 // TestDeliverDropsLateAnswer checks that an answer asked for before a longpoll brought
-// another block doesn't replace what the longpoll brought.
+// another block doesn't replace what the longpoll brought, and that one that would take
+// us back counts only if the node is there now.
 func TestDeliverDropsLateAnswer(t *testing.T) {
+	f := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
 	var got []*mining.Template
-	c := newClient(t, Config{URL: "http://u:p@127.0.0.1:1",
-		OnTemplate: func(tmpl *mining.Template) { got = append(got, tmpl) }})
-	older := &mining.Template{PrevBlock: chainhash.Hash{1}}
-	newer := &mining.Template{PrevBlock: chainhash.Hash{2}}
+	c := newClient(t, Config{URL: f.URL(), OnTemplate: func(tmpl *mining.Template) { got = append(got, tmpl) }})
+	older := &mining.Template{PrevBlock: *chaincfg.RegressionNetParams.GenesisHash, Height: 1}
+	newer := &mining.Template{PrevBlock: chainhash.Hash{2}, Height: 2}
+	elsewhere := &mining.Template{PrevBlock: chainhash.Hash{3}, Height: 2}
 	asked := time.Now().Add(-time.Second)
-	c.deliver(newer, time.Time{})
-	c.deliver(older, asked)
-	if c.Template() != newer || len(got) != 1 {
-		t.Fatal("the late answer was delivered")
+	ctx := t.Context()
+	c.deliver(ctx, older, asked, SourcePoll)
+	c.deliver(ctx, newer, time.Time{}, SourceLongpoll)
+	c.deliver(ctx, older, asked, SourcePoll)
+	c.deliver(ctx, elsewhere, time.Now(), SourcePoll)
+	if c.Template() != newer || len(got) != 2 {
+		t.Fatal("a late answer was delivered")
 	}
-	c.deliver(older, time.Now().Add(time.Second))
-	if c.Template() != older || len(got) != 2 {
+	c.deliver(ctx, older, time.Now().Add(time.Second), SourcePoll)
+	if c.Template() != older || len(got) != 3 {
 		t.Fatal("a fresh answer was dropped")
 	}
 }

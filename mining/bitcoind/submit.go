@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/btcsuite/btcd/btcjson"
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/mining"
 )
@@ -26,6 +28,13 @@ func (e *RejectedError) Error() string {
 	return fmt.Sprintf("the Bitcoin node rejects the block: %s", e.Reason)
 }
 
+// NoParent tells that the node lacks the block below, which may yet come, and has said
+// nothing of this one.
+func (e *RejectedError) NoParent() bool {
+	return e.Reason == "prev-blk-not-found" || strings.HasPrefix(e.Reason, "previous block ") &&
+		(strings.HasSuffix(e.Reason, " is unknown") || strings.HasSuffix(e.Reason, " is not known"))
+}
+
 // Is makes errors.Is(err, ErrRejected) work.
 func (e *RejectedError) Is(target error) bool { return target == error(ErrRejected) }
 
@@ -41,10 +50,9 @@ func (c *Client) SubmitBlock(ctx context.Context, raw []byte) error {
 	if len(raw) > mining.DefaultWeightLimit {
 		return &RejectedError{Reason: fmt.Sprintf("%d bytes are more than a block may have", len(raw))}
 	}
-	block := hex.EncodeToString(raw)
 	backoff := c.timing.backoffMin
 	for try := 1; ; try++ {
-		reply, err := c.call(ctx, c.lanes.submit, "submitblock", block)
+		reply, err := c.single(ctx, c.submitRequest(raw))
 		if err == nil {
 			err = c.submitResult(reply)
 		}
@@ -67,6 +75,64 @@ func (c *Client) SubmitBlock(ctx context.Context, raw []byte) error {
 		}
 		backoff = min(2*backoff, c.timing.backoffMax)
 	}
+}
+
+// Precious makes the node prefer a block that it has to others of the same work, as if
+// it had come first. It is for blocks of our own that lost a race of seconds. Nodes
+// other than Bitcoin Core can't; that is no error.
+func (c *Client) Precious(ctx context.Context, hash chainhash.Hash) error {
+	_, err := c.call(ctx, c.lanes.submit, "preciousblock", hash.String())
+	if rpcCode(err) == btcjson.ErrRPCMethodNotFound.Code {
+		return nil
+	}
+	return unknownBlock(err, "block %v", hash)
+}
+
+// What stands around a block's hex digits in a call of submitblock.
+const (
+	submitHead = `{"jsonrpc":"1.0","id":1,"method":"submitblock","params":["`
+	submitTail = `"]}`
+)
+
+// submitRequest returns the call that hands over a block. Its hex form, up to 8 MB, is
+// never in memory as a whole: the first bytes leave before the others are made.
+func (c *Client) submitRequest(raw []byte) *request {
+	return &request{
+		lane: c.lanes.submit, name: "submitblock", timeout: c.timing.call, limit: smallReply,
+		body: func() io.Reader {
+			return io.MultiReader(strings.NewReader(submitHead), &hexReader{left: raw}, strings.NewReader(submitTail))
+		},
+		size: int64(len(submitHead) + hex.EncodedLen(len(raw)) + len(submitTail)),
+	}
+}
+
+// hexReader reads as the hex form of bytes.
+type hexReader struct {
+	left []byte
+	half bool // the first digit of left[0] is out
+}
+
+// Read implements io.Reader.
+func (r *hexReader) Read(p []byte) (n int, err error) {
+	if len(r.left) == 0 {
+		return 0, io.EOF
+	}
+	var digits [2]byte
+	if r.half && len(p) > 0 {
+		hex.Encode(digits[:], r.left[:1])
+		p[0] = digits[1]
+		r.left, r.half, n = r.left[1:], false, 1
+	}
+	whole := min((len(p)-n)/2, len(r.left))
+	n += hex.Encode(p[n:], r.left[:whole])
+	r.left = r.left[whole:]
+	if n < len(p) && len(r.left) > 0 { // room for one more
+		hex.Encode(digits[:], r.left[:1])
+		p[n] = digits[0]
+		r.half = true
+		n++
+	}
+	return n, nil
 }
 
 // worthRetry tells whether a node that answered so may take the block later:

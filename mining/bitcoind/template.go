@@ -3,7 +3,6 @@ package bitcoind
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -17,47 +16,31 @@ import (
 // Limits of the lists in a template, checked while it is parsed: a reply of "[{},{},…"
 // would otherwise take 50 times its size in memory.
 const (
-	maxRules   = 64   // rule names; Bitcoin has 29 version bits
-	maxRule    = 64   // bytes of a rule's name
-	maxDepends = 4096 // of one transaction; relay policy allows 25
+	maxRules = 64 // rule names; Bitcoin has 29 version bits
+	maxRule  = 64 // bytes of a rule's name
 )
 
 // templateJSON is the reply to getblocktemplate (BIP 22, 23, 145). Pointers mark what
 // some node leaves out.
 type templateJSON struct {
-	Version         int64    `json:"version"`
-	Rules           ruleList `json:"rules"`
-	VBRequired      uint32   `json:"vbrequired"`
-	PreviousHash    string   `json:"previousblockhash"`
-	Transactions    txList   `json:"transactions"`
-	CoinbaseValue   *int64   `json:"coinbasevalue"`
-	LongPollID      string   `json:"longpollid"`
-	MinTime         uint32   `json:"mintime"`
-	SigopLimit      *int64   `json:"sigoplimit"`
-	WeightLimit     *int64   `json:"weightlimit"`
-	CurTime         uint32   `json:"curtime"`
-	Bits            string   `json:"bits"`
-	Height          uint32   `json:"height"`
-	SignetChallenge string   `json:"signet_challenge"`
+	Version         int64           `json:"version"`
+	Rules           ruleList        `json:"rules"`
+	VBRequired      uint32          `json:"vbrequired"`
+	VBAvailable     json.RawMessage `json:"vbavailable"`
+	PreviousHash    string          `json:"previousblockhash"`
+	CoinbaseValue   *int64          `json:"coinbasevalue"`
+	LongPollID      string          `json:"longpollid"`
+	MinTime         uint32          `json:"mintime"`
+	SigopLimit      *int64          `json:"sigoplimit"`
+	WeightLimit     *int64          `json:"weightlimit"`
+	CurTime         uint32          `json:"curtime"`
+	Bits            string          `json:"bits"`
+	Height          uint32          `json:"height"`
+	SignetChallenge string          `json:"signet_challenge"`
 }
 
-// txJSON is a transaction in a template. Depends counts from one.
-type txJSON struct {
-	Data    string     `json:"data"`
-	TxID    string     `json:"txid"`
-	Hash    string     `json:"hash"`
-	Depends dependList `json:"depends"`
-	Fee     *int64     `json:"fee"`
-	Sigops  int64      `json:"sigops"`
-	Weight  int64      `json:"weight"`
-}
-
-// The lists are types of their own so that each can have its limit.
-type (
-	ruleList   []string
-	txList     []txJSON
-	dependList []int
-)
+// ruleList is a type of its own so that it can have its limit.
+type ruleList []string
 
 // UnmarshalJSON implements json.Unmarshaler with a limit.
 func (l *ruleList) UnmarshalJSON(b []byte) (err error) {
@@ -67,18 +50,6 @@ func (l *ruleList) UnmarshalJSON(b []byte) (err error) {
 			return fmt.Errorf("a rule's name has %d characters", len(rule))
 		}
 	}
-	return err
-}
-
-// UnmarshalJSON implements json.Unmarshaler with a limit.
-func (l *txList) UnmarshalJSON(b []byte) (err error) {
-	*l, err = unmarshalList[txJSON](b, mining.MaxTemplateTxs)
-	return err
-}
-
-// UnmarshalJSON implements json.Unmarshaler with a limit.
-func (l *dependList) UnmarshalJSON(b []byte) (err error) {
-	*l, err = unmarshalList[int](b, maxDepends)
 	return err
 }
 
@@ -133,14 +104,21 @@ func (c *Client) fetchTemplate(ctx context.Context, longPollID string) (*mining.
 // parseTemplate turns a reply to getblocktemplate into a template that has passed its
 // Check and whose rules we follow.
 func (c *Client) parseTemplate(raw []byte, now time.Time) (*mining.Template, error) {
+	txs, rest, err := cutTransactions(raw)
 	var reply templateJSON
-	if err := json.Unmarshal(raw, &reply); err != nil {
+	if err == nil {
+		err = json.Unmarshal(rest, &reply)
+	}
+	if err != nil {
 		return nil, badTemplate(err)
 	}
 	if err := c.checkRules(&reply); err != nil {
 		return nil, err
 	}
 	t, err := reply.template(now)
+	if err == nil {
+		t.Txs, err = parseTxs(txs)
+	}
 	if err == nil {
 		err = t.Check()
 	}
@@ -161,6 +139,7 @@ func (r *templateJSON) template(now time.Time) (*mining.Template, error) {
 		Version: int32(r.Version), Height: r.Height, CurTime: r.CurTime, MinTime: r.MinTime,
 		WeightLimit: mining.DefaultWeightLimit, SigopLimit: mining.DefaultSigopLimit,
 		LongPollID: r.LongPollID, Rules: r.Rules, Received: now,
+		Deploying: r.VBRequired != 0 || !isEmptyObject(r.VBAvailable),
 	}
 	if int64(t.Version) != r.Version {
 		return nil, fmt.Errorf("version %d is out of range", r.Version)
@@ -187,38 +166,14 @@ func (r *templateJSON) template(now time.Time) (*mining.Template, error) {
 	if err := decodeHash(&t.PrevBlock, r.PreviousHash); err != nil {
 		return nil, fmt.Errorf("previousblockhash: %w", err)
 	}
-	t.Txs = make([]mining.TemplateTx, len(r.Transactions))
-	for i := range r.Transactions {
-		if err := r.Transactions[i].convert(&t.Txs[i]); err != nil {
-			return nil, fmt.Errorf("transaction %d: %w", i, err)
-		}
-	}
 	return t, nil
 }
 
-// convert fills tx.
-func (j *txJSON) convert(tx *mining.TemplateTx) error {
-	var err error
-	if tx.Raw, err = hex.DecodeString(j.Data); err != nil {
-		return fmt.Errorf("data: %w", err)
-	}
-	if err := decodeHash(&tx.TxID, j.TxID); err != nil {
-		return fmt.Errorf("txid: %w", err)
-	}
-	if err := decodeHash(&tx.WTxID, j.Hash); err != nil {
-		return fmt.Errorf("hash: %w", err)
-	}
-	// BIP 22 allows a node not to know a fee; we couldn't drop such a transaction and
-	// still know what the block pays.
-	if j.Fee == nil {
-		return fmt.Errorf("it has no fee")
-	}
-	tx.Fee, tx.Weight, tx.Sigops = *j.Fee, j.Weight, j.Sigops
-	tx.Depends = make([]int, len(j.Depends))
-	for i, d := range j.Depends {
-		tx.Depends[i] = d - 1
-	}
-	return nil
+// isEmptyObject tells whether a member is there, and {}. Bitcoin Core lists in vbavailable
+// the soft forks that are being signalled or are locked in; btcd leaves it out.
+func isEmptyObject(raw json.RawMessage) bool {
+	var compact bytes.Buffer
+	return json.Compact(&compact, raw) == nil && compact.String() == "{}"
 }
 
 // decodeHash reads the full 64 hex digits of a hash; chainhash alone would accept fewer.

@@ -44,6 +44,15 @@ func (f *Fake) dispatch(ctx context.Context, req *rpcRequest, faults *Faults) (a
 		return f.chain.tips(), nil
 	case "submitblock":
 		return f.submit(req)
+	case "preciousblock":
+		if f.btcd {
+			break
+		}
+		b, err := f.lookup(req)
+		if err == nil {
+			f.chain.precious(b)
+		}
+		return nil, err
 	}
 	return nil, btcjson.ErrRPCMethodNotFound
 }

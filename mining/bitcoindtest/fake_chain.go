@@ -66,11 +66,44 @@ func (f *Fake) MineOn(parent chainhash.Hash) chainhash.Hash {
 	return block.BlockHash()
 }
 
+// Header returns the header of a block that the node has.
+func (f *Fake) Header(hash chainhash.Hash) wire.BlockHeader {
+	return f.chain.lookup(hash.String()).block.Header
+}
+
 // MarkInvalid makes the node call a block beside its best chain invalid.
 func (f *Fake) MarkInvalid(hash chainhash.Hash) {
 	f.chain.mu.Lock()
 	defer f.chain.mu.Unlock()
 	f.chain.blocks[hash].invalid = true
+}
+
+// Back makes a block of the best chain its tip again, as invalidateblock on the one after
+// it would. The blocks above stay known.
+func (f *Fake) Back(tip chainhash.Hash) {
+	f.chain.mu.Lock()
+	defer f.chain.mu.Unlock()
+	f.chain.best = f.chain.best[:f.chain.blocks[tip].height+1]
+	f.chain.change()
+}
+
+// Tip returns the best block and its height.
+func (f *Fake) Tip() (chainhash.Hash, int) {
+	tip := f.chain.tip()
+	return tip.hash, tip.height
+}
+
+// precious makes a block the best one if it is as high as that.
+func (c *fakeChain) precious(b *fakeBlock) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.invalid || b.height != len(c.best)-1 || c.best[b.height] == b {
+		return
+	}
+	for at := b; c.best[at.height] != at; at = c.blocks[at.block.Header.PrevBlock] {
+		c.best[at.height] = at
+	}
+	c.change()
 }
 
 // TouchMempool changes the id of the template, as new transactions do.

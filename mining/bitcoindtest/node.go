@@ -47,6 +47,9 @@ type Options struct {
 	// MiningAddress is the regtest address that [Node.Generate] pays.
 	MiningAddress string
 
+	// P2PListen is the address, host:port, where the node takes peers; empty for none.
+	P2PListen string
+
 	// ExtraArgs are added to the program's command line.
 	ExtraArgs []string
 }

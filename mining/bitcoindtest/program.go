@@ -19,6 +19,9 @@ import (
 // program it holds instead of btcd.
 const EnvBitcoind = "P2POOL_BITCOIND"
 
+// WantsCore tells whether [Start] runs Bitcoin Core unless its options say otherwise.
+func WantsCore() bool { return os.Getenv(EnvBitcoind) != "" }
+
 // program is one way to run a node.
 type program struct {
 	path string
@@ -70,7 +73,7 @@ func btcdTool(ctx context.Context) (string, error) {
 }
 
 // args returns the command line of a node. Both programs listen on loopback only, for
-// RPC only, and look for no peers.
+// RPC and if asked to for peers, and look for no peers.
 func (n *Node) args() ([]string, error) {
 	if n.prog.core {
 		return n.coreArgs(), nil
@@ -86,6 +89,10 @@ func (n *Node) coreArgs() []string {
 		"-fallbackfee=0.0001", "-txindex=1",
 		// A longpoll whose caller was killed keeps its thread until the next block.
 		"-rpcthreads=16",
+	}
+	if n.opts.P2PListen != "" {
+		_, port, _ := net.SplitHostPort(n.opts.P2PListen)
+		args = append(args, "-listen=1", "-bind="+n.opts.P2PListen, "-port="+port)
 	}
 	if !n.opts.Cookie {
 		args = append(args, "-rpcuser="+n.user, "-rpcpassword="+n.pass)
@@ -103,9 +110,14 @@ func (n *Node) btcdArgs() ([]string, error) {
 		"--regtest", "--configfile=" + conf,
 		"--datadir=" + filepath.Join(n.opts.Dir, "data"),
 		"--logdir=" + filepath.Join(n.opts.Dir, "logs"),
-		"--nolisten", "--nodnsseed", "--notls", "--txindex",
+		"--nodnsseed", "--notls", "--txindex",
 		"--rpclisten=127.0.0.1:" + n.port, "--rpcuser=" + n.user, "--rpcpass=" + n.pass,
 		"--miningaddr=" + n.opts.MiningAddress,
+	}
+	if n.opts.P2PListen == "" {
+		args = append(args, "--nolisten")
+	} else {
+		args = append(args, "--listen="+n.opts.P2PListen)
 	}
 	return append(args, n.opts.ExtraArgs...), nil
 }

@@ -1,0 +1,127 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/mining/bitcoinp2p"
+)
+
+const (
+	// othersTimeout bounds the submission to the other nodes when one has taken the
+	// block: it will reach them by the network anyway.
+	othersTimeout = 2 * time.Minute
+
+	// parentTimeout and parentPause are for a node that lacks the block below: it
+	// comes from the network within seconds, or from the resubmission later.
+	parentTimeout = 30 * time.Second
+	parentPause   = 500 * time.Millisecond
+
+	// preciousTimeout bounds the call of preciousblock.
+	preciousTimeout = 30 * time.Second
+
+	// leaveWait is how long Wait waits.
+	leaveWait = 5 * time.Second
+)
+
+// SubmitBlock hands a serialized block to all nodes at once, healthy or not, and to the
+// peer network. It returns nil as soon as one has it, while the others go on in the
+// background. Otherwise it returns what they all say, or goes on until ctx ends with
+// those that say nothing.
+func (p *Pool) SubmitBlock(ctx context.Context, block []byte) error {
+	start := p.now()
+	hash := chainhash.DoubleHashH(block[:min(len(block), wire.MaxBlockHeaderPayload)])
+	inner, cancel := context.WithCancel(p.life)
+	results := make(chan error, len(p.clients))
+	for _, client := range p.clients {
+		p.submitting.Go(func() {
+			err := p.submitTo(inner, client, block)
+			results <- err
+			p.tell(client, hash, p.now().Sub(start), err)
+			if err == nil {
+				p.prefer(inner, client, hash)
+			}
+		})
+	}
+	for _, addr := range p.cfg.P2P {
+		p.submitting.Go(func() { p.sendTo(inner, addr, hash, block) })
+	}
+	var errs []error
+	for range p.clients {
+		select {
+		case err := <-results:
+			if err == nil {
+				time.AfterFunc(othersTimeout, cancel)
+				return nil
+			}
+			errs = append(errs, err)
+		case <-ctx.Done():
+			cancel()
+			return joinErrors(append(errs, ctx.Err()))
+		}
+	}
+	time.AfterFunc(othersTimeout, cancel) // the peer network goes on
+	return joinErrors(errs)
+}
+
+// submitTo hands the block to one node, again while that lacks the block below.
+func (p *Pool) submitTo(ctx context.Context, client *bitcoind.Client, block []byte) error {
+	deadline := p.now().Add(parentTimeout)
+	for {
+		err := client.SubmitBlock(ctx, block)
+		rejected, ok := errors.AsType[*bitcoind.RejectedError](err)
+		if !ok || !rejected.NoParent() || len(p.clients) == 1 || p.now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(parentPause):
+		}
+	}
+}
+
+// tell logs a node's verdict.
+func (p *Pool) tell(client *bitcoind.Client, hash chainhash.Hash, took time.Duration, err error) {
+	took = took.Round(time.Millisecond)
+	switch {
+	case err == nil:
+		p.log.Infof("Block %v taken by the Bitcoin node at %s after %v", hash, client.Addr(), took)
+	case p.life.Err() != nil, errors.Is(err, context.Canceled):
+		p.log.Infof("Block %v not taken by the Bitcoin node at %s within %v: %v", hash, client.Addr(), took, err)
+	default:
+		p.log.Warnf("Block %v not taken by the Bitcoin node at %s within %v: %v", hash, client.Addr(), took, err)
+	}
+}
+
+// prefer makes the node prefer the block to another of the same height.
+func (p *Pool) prefer(ctx context.Context, client *bitcoind.Client, hash chainhash.Hash) {
+	ctx, cancel := context.WithTimeout(ctx, preciousTimeout)
+	defer cancel()
+	if err := client.Precious(ctx, hash); err != nil {
+		p.log.Debugf("Block %v not made precious at %s: %v", hash, client.Addr(), err)
+	}
+}
+
+// sendTo sends the block over the peer network.
+func (p *Pool) sendTo(ctx context.Context, addr string, hash chainhash.Hash, block []byte) {
+	magic := p.cfg.Nodes[0].Params.Net
+	if err := bitcoinp2p.Send(ctx, addr, magic, p.cfg.UserAgent, block); err != nil {
+		p.log.Debugf("Block %v not sent to %s over the Bitcoin network: %v", hash, addr, err)
+		return
+	}
+	p.log.Infof("Block %v sent to %s over the Bitcoin network", hash, addr)
+}
+
+// Wait blocks until no submission is under way, but no longer than 5 s. It is meant for
+// the end of the program, when SubmitBlock has returned and is not called again.
+func (p *Pool) Wait() {
+	timer := time.AfterFunc(leaveWait, p.end)
+	defer timer.Stop()
+	p.submitting.Wait()
+}
