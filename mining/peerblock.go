@@ -1,7 +1,6 @@
 package mining
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -14,6 +13,10 @@ import (
 // maxBitsRatio is how much easier than our template's a block's target may be:
 // Bitcoin's difficulty falls to a quarter at most in one adjustment.
 const maxBitsRatio = 4
+
+// maxPeerBlocks is the number of other nodes' blocks on their way to the Bitcoin node
+// at a time. Real ones are minutes apart; on test networks anybody can make many.
+const maxPeerBlocks = 8
 
 // errNoTemplate is why CheckBlock can't tell.
 var errNoTemplate = errors.New("no template to compare a block's difficulty with")
@@ -70,11 +73,15 @@ func tooEasy(claimed uint256.Uint256, bits uint32) bool {
 // wrong with it is not our fault, and it may well be known already.
 func (g *Generator) SubmitPeerBlock(s *share.Share, coinbase []byte, txs [][]byte) {
 	id := s.ID()
-	block := assemble(&s.Header, coinbase, len(s.Data.WitnessCommitment) > 0, txs)
+	if g.peerBlocks.Add(1) > maxPeerBlocks {
+		g.peerBlocks.Add(-1)
+		g.cfg.Log.Debugf("Bitcoin block %v, found by another node, is left to others: too many are on their way", id)
+		return
+	}
+	block := &SolvedBlock{Share: s, Raw: assemble(&s.Header, coinbase, len(s.Data.WitnessCommitment) > 0, txs)}
 	g.submitting.Go(func() {
-		ctx, cancel := context.WithTimeout(g.submitCtx, submitTimeout)
-		defer cancel()
-		if err := g.cfg.Node.SubmitBlock(ctx, block); err != nil {
+		defer g.peerBlocks.Add(-1)
+		if err := g.submitBlock(block); err != nil {
 			g.cfg.Log.Warnf("Bitcoin block %v at height %d, found by another node, was not accepted: %v", id, s.Data.BitcoinHeight, err)
 			return
 		}

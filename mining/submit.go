@@ -48,25 +48,25 @@ type Found struct {
 	Block    bool
 }
 
-// Submit takes a solution that meets the job's share or block target. A Bitcoin
+// Submit takes a solution that meets the job's share, block or aux target. A Bitcoin
 // block goes to the node before anything else is done; its fate does not depend
 // on ctx, nor on what becomes of the share. The error is the verdict on the
-// share, nil if it was accepted or if the solution was a block only.
+// share, nil if it was accepted or if the solution was none.
 func (g *Generator) Submit(_ context.Context, j *Job, s Solution) (Outcome, error) {
 	sh := j.share(s)
 	out := Outcome{Hash: sh.ID()}
 	isShare := target.HashMeets(&out.Hash, &j.ShareTarget)
 	found := &Found{Share: sh, Coinbase: j.coinbase(s.Extranonce), Template: j.template}
+	wait := func() {}
 	if found.Block = target.HashMeets(&out.Hash, &j.BlockTarget); found.Block {
 		out.Block = true
-		wait := g.startSubmit(out.Hash, j.BitcoinHeight, s.Worker, j.block(s))
-		if isShare {
-			g.cfg.Found(found)
-		}
-		wait()
-	} else if isShare {
+		wait = g.startSubmit(&SolvedBlock{Share: sh, Raw: j.block(s), Worker: s.Worker, Own: true})
+	}
+	if isShare {
 		g.cfg.Found(found)
 	}
+	j.solveAux(found, &out.Hash, s.Worker)
+	wait()
 	if !isShare {
 		return out, nil
 	}
@@ -84,17 +84,16 @@ func (g *Generator) Submit(_ context.Context, j *Job, s Solution) (Outcome, erro
 
 // startSubmit sends a block on its way. The function it returns waits for the
 // answer, but no longer than the head start.
-func (g *Generator) startSubmit(hash chainhash.Hash, height uint32, worker string, block []byte) (wait func()) {
+func (g *Generator) startSubmit(b *SolvedBlock) (wait func()) {
+	hash, height := b.Share.ID(), b.Share.Data.BitcoinHeight
 	answered := make(chan struct{})
 	g.submitting.Go(func() {
 		defer close(answered)
-		ctx, cancel := context.WithTimeout(g.submitCtx, submitTimeout)
-		defer cancel()
-		if err := g.cfg.Node.SubmitBlock(ctx, block); err != nil {
-			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, height, worker, err)
+		if err := g.submitBlock(b); err != nil {
+			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, height, b.Worker, err)
 			return
 		}
-		g.cfg.Log.Infof("BITCOIN BLOCK %v at height %d found by %s", hash, height, worker)
+		g.cfg.Log.Infof("BITCOIN BLOCK %v at height %d found by %s", hash, height, b.Worker)
 	})
 	return func() {
 		select {

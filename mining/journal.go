@@ -1,0 +1,44 @@
+package mining
+
+import (
+	"context"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+)
+
+// SolvedBlock is a Bitcoin block of the pool on its way to the Bitcoin node.
+type SolvedBlock struct {
+	Share  *share.Share
+	Raw    []byte // serialized, with witnesses
+	Worker string // who found it; "" for a block of another node
+	Own    bool   // found by a miner of this node
+}
+
+// Journal remembers blocks until their fate is known. Its methods are called
+// concurrently.
+type Journal interface {
+	// Keep is called before a block is submitted, which waits for it: it returns when
+	// the block is safe, or soon.
+	Keep(b *SolvedBlock)
+	// Submitted is called with what Node.SubmitBlock returned.
+	Submitted(hash chainhash.Hash, err error)
+}
+
+// noJournal is the Journal of a Generator that is given none.
+type noJournal struct{}
+
+func (noJournal) Keep(*SolvedBlock)               {}
+func (noJournal) Submitted(chainhash.Hash, error) {}
+
+// submitBlock keeps a block and hands it to the Bitcoin node, for as long as that takes
+// within submitTimeout.
+func (g *Generator) submitBlock(b *SolvedBlock) error {
+	ctx, cancel := context.WithTimeout(g.submitCtx, submitTimeout)
+	defer cancel()
+	g.cfg.Journal.Keep(b)
+	err := g.cfg.Node.SubmitBlock(ctx, b.Raw)
+	g.cfg.Journal.Submitted(b.Share.ID(), err)
+	return err
+}

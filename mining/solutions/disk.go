@@ -1,0 +1,162 @@
+package solutions
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// durableWait is how long Keep waits until the block survives a loss of power. Good
+	// disks make most blocks durable within it. On others the submission goes on beside
+	// that: each millisecond of delay loses one block in 600,000 to another miner, far
+	// more than are lost because the power fails within the same millisecond.
+	durableWait = 2 * time.Millisecond
+
+	// writtenWait is how long it waits until the block survives the end of the program.
+	// That is a copy in memory, unless the disk hangs.
+	writtenWait = 100 * time.Millisecond
+
+	// maxWriting bounds the blocks on their way to a disk that hangs, and with them
+	// memory: 64 MB.
+	maxWriting = 16
+
+	// maxFiles and maxFileBytes bound the blocks on disk: four times those that can be
+	// unsettled, if every block of Bitcoin were ours.
+	maxFiles     = 400
+	maxFileBytes = 1 << 30
+
+	// maxRejectedFiles are kept for people to look at.
+	maxRejectedFiles = 20
+)
+
+// write puts a block on disk and waits for that, within bounds.
+func (j *Journal) write(r *Record, block []byte) {
+	select {
+	case j.writing <- struct{}{}:
+	default:
+		j.fail(fmt.Errorf("%d blocks wait for the disk already", maxWriting))
+		return
+	}
+	written, durable := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	isWritten := func() { once.Do(func() { close(written) }) }
+	j.writers.Go(func() {
+		defer func() { <-j.writing }()
+		defer close(durable)
+		defer isWritten()
+		line, err := encodeLine(r, block)
+		if err == nil {
+			err = writeSynced(j.cfg.Dir, fileName(r), [][]byte{line, block}, isWritten)
+		}
+		j.wrote(r, len(block), err)
+	})
+	start := time.NewTimer(writtenWait)
+	defer start.Stop()
+	short := time.NewTimer(durableWait)
+	defer short.Stop()
+	select {
+	case <-durable:
+		return
+	case <-short.C:
+	}
+	select {
+	case <-written:
+	case <-start.C:
+		j.fail(errors.New("the disk hangs"))
+	}
+}
+
+// wrote notes how the writing of a block file went.
+func (j *Journal) wrote(r *Record, size int, err error) {
+	if err != nil {
+		j.fail(err)
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failure = ""
+	if e := j.blocks[r.Hash]; e != nil {
+		e.file, e.size = fileName(r), size
+	}
+	j.limitFiles()
+}
+
+// limitFiles keeps within the limits of block files: first those go whose blocks are
+// surest. The lock must be held.
+func (j *Journal) limitFiles() {
+	var list []*entry
+	total, rejected := 0, 0
+	for _, e := range j.blocks {
+		if e.file != "" {
+			list = append(list, e)
+			total += e.size
+		}
+	}
+	slices.SortFunc(list, func(a, b *entry) int {
+		return cmp.Or(-cmp.Compare(a.Confirmations, b.Confirmations), cmp.Compare(a.Height, b.Height))
+	})
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].Status == Rejected {
+			if rejected++; rejected > maxRejectedFiles {
+				total -= list[i].size
+				j.remove(list[i])
+			}
+		}
+	}
+	for i := 0; i < len(list) && (len(list)-i > maxFiles || total > maxFileBytes); i++ {
+		if list[i].file != "" {
+			total -= list[i].size
+			j.remove(list[i])
+		}
+	}
+}
+
+// remove deletes a block's file, which its bytes are not needed any more for. The lock
+// must be held; the deletion itself is left to a goroutine.
+func (j *Journal) remove(e *entry) {
+	if e.file == "" {
+		return
+	}
+	path := filepath.Join(j.cfg.Dir, e.file)
+	e.file, e.size = "", 0
+	j.writers.Go(func() {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			j.fail(err)
+		}
+	})
+}
+
+// Health says why found blocks aren't safe on disk, "" if they are.
+func (j *Journal) Health() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failure
+}
+
+// fail notes that the directory can't be used.
+func (j *Journal) fail(err error) {
+	text := fmt.Sprintf("found blocks can't be saved in %s: %v; they are submitted all the same, but not again after a restart",
+		j.cfg.Dir, withoutPath(err))
+	j.mu.Lock()
+	changed := j.failure != text
+	j.failure = text
+	j.mu.Unlock()
+	if changed {
+		j.log.Errorf("%s", strings.ToUpper(text[:1])+text[1:])
+	}
+}
+
+// withoutPath drops the path from a file error, which the message has already.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}

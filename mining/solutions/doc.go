@@ -1,0 +1,26 @@
+// Package solutions remembers the pool's Bitcoin blocks: it keeps those found here on disk
+// until their fate is known, sees to it that the Bitcoin node has them, and follows what
+// becomes of all.
+//
+// A [Journal] is told of a block before it is submitted. The block is written to a file
+// of its own; the submission waits for that, but not for a disk that hangs. [Journal.Run]
+// asks the Bitcoin node at each new tip about all blocks whose fate isn't final, and
+// submits again those of our own that it doesn't know: after a crash of this program, of
+// the node, or of the machine. Each block is pending until the node has it, then accepted
+// (in the best chain) or orphaned, which may change with each reorganisation, or
+// rejected; it is matured, or orphaned for good, with 100 blocks on top of it or of its
+// rival. Then its file is deleted, and a line in the history stays.
+//
+// On disk, in one directory:
+//
+//	HEIGHT-HASH.block   a line of JSON (the record), then the serialized block
+//	history.json        the records of all blocks, the newest 5,000
+//
+// Who calls what: package mining calls Keep and Submitted; cmd/p2poold makes the Journal,
+// runs Run, tells it of new tips and of blocks on the sharechain, and shows List.
+//
+// # Concurrency
+//
+// All methods are safe for concurrent use; Run may be called once at a time. One round of
+// questions is under way at a time. mu is never held during I/O.
+package solutions
