@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -48,10 +49,13 @@ type Config struct {
 	Params *chainparams.Params
 	Chain  Chain
 	Node   Node
-	Tag    []byte           // coinbase tag, at most share.MaxTag bytes
+	Tag    []byte           // coinbase tag, at most share.MaxTag bytes, share.MaxTagMerged with Merged
+	Merged Merged           // what jobs commit to of other chains; may be nil
 	Found  func(*Found)     // called for every share and block found here, see Found; may be nil
 	Log    slog.Logger      // nil for none
 	Now    func() time.Time // nil for time.Now
+
+	Journal Journal // remembers blocks; may be nil
 }
 
 // Generator makes Work. Its lock is never held while anything else is called
@@ -67,6 +71,11 @@ type Generator struct {
 	reason   string // why work is nil
 	watchers map[chan struct{}]struct{}
 
+	proposing bool      // a proposal is under way
+	proposed  *Template // the last that was
+	refused   error     // why the node refuses even a block without transactions; nil: it doesn't
+
+	peerBlocks atomic.Int32 // other nodes' blocks on their way to the Bitcoin node
 	submitting sync.WaitGroup
 	submitCtx  context.Context
 	giveUp     context.CancelFunc
@@ -74,14 +83,21 @@ type Generator struct {
 
 // NewGenerator returns a Generator without work: it waits for a template.
 func NewGenerator(cfg Config) (*Generator, error) {
-	if len(cfg.Tag) > share.MaxTag {
-		return nil, fmt.Errorf("coinbase tag of %d bytes, at most %d are allowed", len(cfg.Tag), share.MaxTag)
+	maxTag := share.MaxTag
+	if cfg.Merged != nil {
+		maxTag = share.MaxTagMerged
+	}
+	if len(cfg.Tag) > maxTag {
+		return nil, fmt.Errorf("coinbase tag of %d bytes, at most %d are allowed", len(cfg.Tag), maxTag)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Disabled
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Journal == nil {
+		cfg.Journal = noJournal{}
 	}
 	if cfg.Found == nil {
 		cfg.Found = func(*Found) {}
@@ -116,11 +132,18 @@ func (g *Generator) Template() *Template {
 	return g.template
 }
 
-// SetTemplate takes a checked template and makes work of it.
+// SetTemplate takes a checked template and makes work of it. An empty one never takes
+// the place of another template on the same block.
 func (g *Generator) SetTemplate(t *Template) {
 	g.mu.Lock()
-	g.template = t
-	g.node = ""
+	if t.Empty && g.template != nil && g.template.PrevBlock == t.PrevBlock {
+		g.mu.Unlock()
+		return
+	}
+	g.template, g.refused = t, nil
+	if !t.Empty { // which says nothing of how the node is
+		g.node = ""
+	}
 	g.mu.Unlock()
 	g.rebuild()
 }
@@ -193,6 +216,7 @@ func (g *Generator) rebuild() {
 			g.cfg.Log.Infof("Work for miners at Bitcoin height %d, share height %d", work.template.Height, work.tip.NextHeight)
 		}
 		g.work, g.reason = work, ""
+		g.propose(work)
 	}
 	for ch := range g.watchers {
 		select {
@@ -208,6 +232,8 @@ func (g *Generator) build() (*Work, error) {
 	switch {
 	case g.hold != "":
 		return nil, errors.New(g.hold)
+	case g.refused != nil:
+		return nil, g.refused
 	case t == nil && g.node != "":
 		return nil, errors.New(g.node)
 	case t == nil:

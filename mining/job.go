@@ -36,11 +36,13 @@ type Job struct {
 
 	ShareTarget   uint256.Uint256 // a hash that meets it is a share
 	BlockTarget   uint256.Uint256 // a hash that meets it is a Bitcoin block
+	AuxTarget     uint256.Uint256 // a hash that meets it is a block of another chain; zero: there is none
 	ShareHeight   uint32          // of the share to be found
 	BitcoinHeight uint32          // of the block to be found
 
 	data     share.Data
 	template *Template // with the transactions of the block
+	aux      *AuxWork  // may be nil
 
 	lazy *lazyLink // nil: a job made by other hands
 }

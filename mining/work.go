@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain"
@@ -38,7 +39,8 @@ type Work struct {
 	tip      *blockchain.Tip
 	data     share.Data // of every share of this work, but for payee and class
 
-	trims       *trims // of the template
+	trims       *trims   // of the template
+	aux         *AuxWork // nil: nothing of other chains
 	shareTarget uint256.Uint256
 	blockTarget uint256.Uint256
 	minTime     uint32
@@ -82,6 +84,7 @@ func newWork(cfg *Config, t *Template, tip *blockchain.Tip, previous *Work) (*Wo
 			BitcoinHeight: t.Height, CoinbaseValue: t.CoinbaseValue, Tag: cfg.Tag,
 		},
 	}
+	w.commitMerged(cfg.Merged)
 	if tip.Empty {
 		w.data.Anchor = w.data.Time
 	}
@@ -104,6 +107,9 @@ func newWork(cfg *Config, t *Template, tip *blockchain.Tip, previous *Work) (*Wo
 
 // jobTime is the template's header time.
 func (w *Work) jobTime() uint32 { return max(w.template.CurTime, w.template.MinTime) }
+
+// PrevBlock returns the Bitcoin block that the work builds on.
+func (w *Work) PrevBlock() chainhash.Hash { return w.template.PrevBlock }
 
 // Template returns the template of the work.
 func (w *Work) Template() *Template { return w.template }
@@ -202,7 +208,7 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 		Time: w.currentTime(), MinTime: w.minTime, MaxTime: w.maxTime,
 		Head:   data.AppendCoinbaseHead(make([]byte, 0, usualHead), c.result.Finder, len(c.result.Payouts)),
 		Shared: c.shared, Coinb2: c.coinb2,
-		Branch: c.variant.branch, ShareTarget: w.shareTarget, BlockTarget: w.blockTarget,
+		Branch: c.variant.branch, ShareTarget: w.shareTarget, BlockTarget: w.blockTarget, AuxTarget: w.auxTarget(), aux: w.aux,
 		ShareHeight: data.Height, BitcoinHeight: data.BitcoinHeight,
 		data: data, template: c.variant.Template, lazy: new(lazyLink),
 	}
