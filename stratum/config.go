@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/slog"
 
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -16,9 +17,9 @@ const (
 	// DefaultStartDifficulty suits an ASIC of 1 TH/s for its first second; vardiff
 	// corrects it within seconds upwards and in a minute downwards.
 	DefaultStartDifficulty = 1024
-	// DefaultMinDifficulty makes a device of 13 kH/s, slower than any real one,
+	// DefaultMinDifficulty makes a device of 130 H/s, far slower than any real one,
 	// submit 18 times a minute.
-	DefaultMinDifficulty = 0.000001
+	DefaultMinDifficulty = 0.0000001
 	// DefaultMaxConnections stays below the usual hard limit of file descriptors
 	// with room for peers and database.
 	DefaultMaxConnections = 10_000
@@ -32,12 +33,17 @@ type Config struct {
 	Source Source
 	// Params is the Bitcoin network whose addresses usernames may hold.
 	Params *chaincfg.Params
-	// DefaultPayee is the output script paid when a username names no address. Nil
-	// refuses such usernames.
-	DefaultPayee []byte
-	// ClassFor chooses the output class for a user agent; DefaultClass when nil.
-	// It must be safe for concurrent use.
-	ClassFor func(userAgent string) share.Class
+	// Payees says whom jobs pay. Nil stands for the addresses that usernames name,
+	// and refuses others.
+	Payees Payees
+	// Notice is shown to clients whose username names an address, once, with their
+	// first job; empty: nothing. It is for what the node takes of their work.
+	Notice string
+	// Devices knows what devices carry by their user agents. Zero means KnownDevices.
+	Devices Devices
+	// NodeForInvalid makes usernames that hold an address which cannot be paid mine
+	// for the node's own address instead of being refused. The miner is told.
+	NodeForInvalid bool
 	// StartDifficulty is the difficulty of a new connection that suggests none.
 	// 0 means DefaultStartDifficulty.
 	StartDifficulty float64
@@ -57,10 +63,16 @@ func (c *Config) normalize() error {
 	if c.Source == nil || c.Params == nil {
 		return errors.New("stratum: Config needs Source and Params")
 	}
-	if c.DefaultPayee != nil {
-		if err := share.CheckPayee(c.DefaultPayee); err != nil {
-			return fmt.Errorf("stratum: the default payee cannot be paid: %w", err)
+	if c.Payees == nil {
+		c.Payees = FixedPayee(nil)
+	}
+	if own, _ := c.Payees.Turn(chainhash.Hash{}); own != nil {
+		if err := share.CheckPayee(own); err != nil {
+			return fmt.Errorf("stratum: the node's own payee cannot be paid: %w", err)
 		}
+	}
+	if own, _ := c.Payees.Turn(chainhash.Hash{}); own == nil && c.NodeForInvalid {
+		return errors.New("stratum: NodeForInvalid needs an own payee")
 	}
 	for _, addr := range c.Listen {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
@@ -79,8 +91,8 @@ func (c *Config) normalize() error {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = DefaultMaxConnections
 	}
-	if c.ClassFor == nil {
-		c.ClassFor = DefaultClass
+	if c.Devices.rules == nil && c.Devices.classes == nil {
+		c.Devices = KnownDevices()
 	}
 	if c.Log == nil {
 		c.Log = slog.Disabled

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -12,9 +13,13 @@ const (
 	// tickEvery is how often sessions look at the time.
 	tickEvery = time.Second
 	// broadcastGap is the least time between two rounds of jobs. The first of a
-	// burst is sent at once; what follows in the gap goes out together. Share tips
-	// that move faster than that exist on a young regtest chain only.
+	// burst is sent at once; what follows in the gap goes out together, unless it is
+	// a new Bitcoin block, which makes all work before it worthless. Share tips that
+	// move faster than that exist on a young regtest chain only.
 	broadcastGap = 50 * time.Millisecond
+	// yieldEvery is after how many jobs the distributor lets their writers run. On
+	// a machine with few or busy processors the first would else wait for the last.
+	yieldEvery = 16
 )
 
 // distribute brings new work to the sessions and makes their time pass.
@@ -38,14 +43,40 @@ func (s *Server) distribute(ctx context.Context) {
 			return
 		case <-changed:
 			s.refresh()
-			if pause(ctx, broadcastGap) != nil {
-				return
+			if s.calm(ctx, changed) {
+				notice()
 			}
 		case now := <-ticker.C:
 			s.refresh() // should a change ever go unnoticed
 			s.tick(now)
 		}
 	}
+}
+
+// calm waits for the gap to pass, and meanwhile sends out only what is urgent. It reports
+// whether there was anything else.
+func (s *Server) calm(ctx context.Context, changed <-chan struct{}) (more bool) {
+	gap := time.NewTimer(broadcastGap)
+	defer gap.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-gap.C:
+			return more
+		case <-changed:
+			if onNewBlock(s.cfg.Source.Work(), s.work.Load().work) {
+				s.refresh()
+			} else {
+				more = true
+			}
+		}
+	}
+}
+
+// onNewBlock reports whether work builds on another Bitcoin block than old does.
+func onNewBlock(work, old Work) bool {
+	return work != nil && old != nil && work.PrevBlock() != old.PrevBlock()
 }
 
 // refresh makes the source's newest work current and sends it out, unless it is
@@ -60,9 +91,13 @@ func (s *Server) refresh() {
 		return
 	}
 	now := time.Now()
-	s.work.Store(newWorkset(work, reason))
+	s.work.Store(newWorkset(work, s.cfg.Payees, reason))
+	delivered := 0
 	for _, sess := range s.sessions() {
 		sess.deliver(now)
+		if delivered++; delivered%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
 	"github.com/p2poold/p2poold/mining"
@@ -93,7 +94,14 @@ func (f *fakeSource) set(work Work, reason string) {
 }
 
 // fakeWork makes one tiny job, of one coinbase and two branch hashes.
-type fakeWork struct{ job mining.Job }
+type fakeWork struct {
+	job mining.Job
+	tip blockchain.Tip
+}
+
+func (w *fakeWork) Tip() *blockchain.Tip { return &w.tip }
+
+func (w *fakeWork) PrevBlock() chainhash.Hash { return w.job.PrevBlock }
 
 func (w *fakeWork) Job([]byte, share.Class) (*mining.Job, error) {
 	job := w.job
@@ -143,7 +151,7 @@ var testPayee = append([]byte{0x00, 0x14}, make([]byte, 20)...)
 func newHarness(t testing.TB, work Work, change func(*Config)) *harness {
 	t.Helper()
 	h := &harness{t: t, source: &fakeSource{work: work, reason: "test", watching: make(chan struct{})}, conns: make(chan net.Conn), done: make(chan error, 1)}
-	cfg := Config{Source: h.source, Params: &chaincfg.RegressionNetParams, DefaultPayee: testPayee}
+	cfg := Config{Source: h.source, Params: &chaincfg.RegressionNetParams, Payees: FixedPayee(testPayee)}
 	if change != nil {
 		change(&cfg)
 	}
@@ -260,9 +268,13 @@ type testJob struct {
 // job reads up to the next notify.
 func (c *client) job() testJob {
 	c.t.Helper()
-	var j testJob
+	var difficulty float64
 	for {
 		line := c.line()
+		if j, ok := parseNotify(c.t, line); ok {
+			j.difficulty = difficulty
+			return j
+		}
 		var m struct {
 			Method string
 			Params []any
@@ -270,31 +282,65 @@ func (c *client) job() testJob {
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			c.t.Fatal(err)
 		}
-		switch m.Method {
-		case "mining.set_difficulty":
-			j.difficulty = m.Params[0].(float64)
-		case "mining.notify":
-			p := m.Params
-			j.id, j.prev, j.coinb1, j.coinb2 = p[0].(string), p[1].(string), p[2].(string), p[3].(string)
-			j.branch, j.version, j.bits, j.ntime = p[4].([]any), p[5].(string), p[6].(string), p[7].(string)
-			j.clean = p[8].(bool)
-			return j
-		default:
+		if m.Method != "mining.set_difficulty" {
 			c.t.Fatalf("unexpected line %s", line)
 		}
+		difficulty = m.Params[0].(float64)
 	}
+}
+
+// parseNotify reads a line if it is a notify.
+func parseNotify(t testing.TB, line string) (j testJob, ok bool) {
+	t.Helper()
+	var m struct {
+		Method string
+		Params []any
+	}
+	if err := json.Unmarshal([]byte(line), &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.Method != "mining.notify" {
+		return j, false
+	}
+	p := m.Params
+	j.id, j.prev, j.coinb1, j.coinb2 = p[0].(string), p[1].(string), p[2].(string), p[3].(string)
+	j.branch, j.version, j.bits, j.ntime = p[4].([]any), p[5].(string), p[6].(string), p[7].(string)
+	j.clean = p[8].(bool)
+	return j, true
 }
 
 // hash rebuilds the header hash as a miner does, independently of the server.
 func (j *testJob) hash(t testing.TB, extranonce2 string, version, ntime, nonce uint32) chainhash.Hash {
 	t.Helper()
-	unhex := func(s string) []byte {
-		b, err := hex.DecodeString(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+	root := chainhash.DoubleHashH(unhex(t, j.coinb1+j.extranonce1+extranonce2+j.coinb2))
+	header := j.header(t, j.root(t, root))
+	binary.LittleEndian.PutUint32(header, version)
+	binary.LittleEndian.PutUint32(header[68:], ntime)
+	binary.LittleEndian.PutUint32(header[76:], nonce)
+	return chainhash.DoubleHashH(header)
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return b
+}
+
+// root is the merkle root over a coinbase's hash.
+func (j *testJob) root(t testing.TB, root chainhash.Hash) chainhash.Hash {
+	t.Helper()
+	for _, b := range j.branch {
+		root = chainhash.DoubleHashH(append(root[:], unhex(t, b.(string))...))
+	}
+	return root
+}
+
+// header is the job's header with a merkle root and nonce 0.
+func (j *testJob) header(t testing.TB, root chainhash.Hash) []byte {
+	t.Helper()
 	word := func(s string) uint32 {
 		n, err := strconv.ParseUint(s, 16, 32)
 		if err != nil {
@@ -302,19 +348,14 @@ func (j *testJob) hash(t testing.TB, extranonce2 string, version, ntime, nonce u
 		}
 		return uint32(n)
 	}
-	root := chainhash.DoubleHashH(unhex(j.coinb1 + j.extranonce1 + extranonce2 + j.coinb2))
-	for _, b := range j.branch {
-		root = chainhash.DoubleHashH(append(root[:], unhex(b.(string))...))
-	}
-	header := binary.LittleEndian.AppendUint32(nil, version)
+	header := binary.LittleEndian.AppendUint32(nil, word(j.version))
 	for i := 0; i < 64; i += 8 {
 		header = binary.LittleEndian.AppendUint32(header, word(j.prev[i:i+8]))
 	}
 	header = append(header, root[:]...)
-	header = binary.LittleEndian.AppendUint32(header, ntime)
+	header = binary.LittleEndian.AppendUint32(header, word(j.ntime))
 	header = binary.LittleEndian.AppendUint32(header, word(j.bits))
-	header = binary.LittleEndian.AppendUint32(header, nonce)
-	return chainhash.DoubleHashH(header)
+	return binary.LittleEndian.AppendUint32(header, 0)
 }
 
 // solve returns a nonce, at least from, whose hash meets the difficulty or, if

@@ -71,7 +71,7 @@ func (s *session) dispatch(req request, now time.Time) (result string, e *stratu
 	case "mining.authorize":
 		return s.authorize(params, now)
 	case "mining.configure":
-		return s.configure(params, now)
+		return s.configure(params)
 	case "mining.extranonce.subscribe":
 		return resultTrue, nil // ours never changes while the connection lives
 	case "mining.suggest_difficulty":
@@ -116,4 +116,8 @@ func (s *session) flush(now time.Time) {
 	}
 	s.ready = true
 	s.sendJob(now)
+	s.showNotes()
+	if s.payee != nil && s.cfg.Notice != "" {
+		s.out.send(appendShowMessage(nil, s.cfg.Notice))
+	}
 }

@@ -21,7 +21,7 @@ const maxExtensions = 16
 func (s *session) subscribe(params [][]byte) string {
 	if ua, ok := stringValue(arg(params, 0)); ok && !s.ready {
 		s.userAgent = printable(string(ua), maxUserAgent)
-		s.class = s.cfg.ClassFor(s.userAgent)
+		s.identify()
 	}
 	s.subscribed = true
 	id := string(appendUint32(nil, s.extranonce1))
@@ -29,43 +29,21 @@ func (s *session) subscribe(params [][]byte) string {
 		id + `",` + strconv.Itoa(extranonce2Size) + `]`
 }
 
-// authorize adds a worker to the connection. The first one decides whom the
-// connection's jobs pay.
-func (s *session) authorize(params [][]byte, now time.Time) (string, *stratumError) {
-	username, _ := stringValue(arg(params, 0)) // absent, null: the node's own
-	if s.workers[string(username)] != nil {
-		return resultTrue, nil
+// identify looks up what is known of the client's device.
+func (s *session) identify() {
+	s.device = s.cfg.Devices.For(s.userAgent)
+	if !s.classAsked {
+		s.class = s.device.Class
 	}
-	id, err := s.names.resolve(string(username))
-	if err != nil {
-		return resultFalse, &stratumError{codeUnauthorized, err.Error()}
+	s.atLeast(0)
+	if s.device.Start > 0 {
+		s.begin(byDevice, s.device.Start, time.Time{})
 	}
-	if len(s.workers) >= maxSessionWorkers {
-		return resultFalse, &stratumError{codeUnauthorized, "too many workers on one connection"}
-	}
-	if s.payee != nil && string(s.payee) != string(id.payee) {
-		return resultFalse, &stratumError{codeUnauthorized,
-			"this connection already mines for another address; open one connection for each"}
-	}
-	s.payee = id.payee
-	w := s.registry.connect(id, s.userAgent, s.class, now)
-	w.assigned(s.sentDiff)
-	s.workers[string(username)] = w
-	d := id.difficulty
-	if password, ok := stringValue(arg(params, 1)); ok {
-		if option, ok := passwordDifficulty(string(password)); ok {
-			d = option
-		}
-	}
-	if d > 0 && !s.ready {
-		s.vardiff.set(d, time.Time{})
-	}
-	return resultTrue, nil
 }
 
 // configure negotiates the extensions of BIP 310: one answer for each that the
 // client names, in its order.
-func (s *session) configure(params [][]byte, now time.Time) (string, *stratumError) {
+func (s *session) configure(params [][]byte) (string, *stratumError) {
 	var extensions []json.RawMessage
 	if json.Unmarshal(arg(params, 0), &extensions) != nil || len(extensions) > maxExtensions {
 		return resultNull, errBadParams
@@ -76,17 +54,22 @@ func (s *session) configure(params [][]byte, now time.Time) (string, *stratumErr
 	}
 	var b strings.Builder
 	b.WriteByte('{')
-	for i, raw := range extensions {
+	answered := make(map[string]bool)
+	for _, raw := range extensions {
 		name, ok := stringValue(raw)
 		if !ok {
 			return resultNull, errBadParams
 		}
-		if i > 0 {
+		if answered[string(name)] {
+			continue // an object has each key once
+		}
+		answered[string(name)] = true
+		if len(answered) > 1 {
 			b.WriteByte(',')
 		}
 		b.Write(raw)
 		b.WriteByte(':')
-		b.WriteString(s.extension(string(name), options, now))
+		b.WriteString(s.extension(string(name), options))
 	}
 	b.WriteByte('}')
 	return b.String(), nil
@@ -94,7 +77,7 @@ func (s *session) configure(params [][]byte, now time.Time) (string, *stratumErr
 
 // extension turns one extension on and returns its value in the answer, with
 // what further members it brings.
-func (s *session) extension(name string, options map[string]json.RawMessage, now time.Time) string {
+func (s *session) extension(name string, options map[string]json.RawMessage) string {
 	switch name {
 	case "version-rolling":
 		mask, ok := negotiateMask(options)
@@ -108,8 +91,7 @@ func (s *session) extension(name string, options map[string]json.RawMessage, now
 		if !ok {
 			return resultFalse
 		}
-		s.vardiff.min = max(d, s.cfg.MinDifficulty)
-		s.suggested(s.vardiff.diff, now)
+		s.atLeast(d)
 		// The minimum is kept to as far as possible, but true would be a promise for
 		// as long as the connection lives. The share's difficulty caps the device's,
 		// or shares would be lost, and falls with the pool's hashrate, to whatever
@@ -184,7 +166,7 @@ func (s *session) suggested(d float64, now time.Time) {
 	if !s.ready {
 		now = time.Time{} // counting begins with the first job
 	}
-	s.vardiff.set(d, now)
+	s.begin(byClient, d, now)
 }
 
 // parseHex32 reads one to eight hex digits. Short values are padded with zeros

@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/mining"
 )
 
@@ -41,6 +42,8 @@ type liveJob struct {
 	diff    float64
 	target  uint256.Uint256 // of diff
 	ntime   uint32          // as sent
+	class   share.Class     // asked for
+	size    int             // of the coinbase, in bytes
 	created time.Time
 	stale   time.Time // when a job on another Bitcoin block came; zero while on the newest
 	seen    []uint64  // its keys in jobTable.seen

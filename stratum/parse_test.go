@@ -146,13 +146,13 @@ func FuzzLineReader(f *testing.F) {
 // newTestSession returns an authorized session that writes into the void.
 func newTestSession(t testing.TB) *session {
 	server, err := New(Config{
-		Source: &fakeSource{}, Params: &chaincfg.RegressionNetParams, DefaultPayee: testPayee,
+		Source: &fakeSource{}, Params: &chaincfg.RegressionNetParams, Payees: FixedPayee(testPayee),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server.jobNumber.Store(0x0f)
-	server.work.Store(newWorkset(newFakeWork(0, easy), ""))
+	server.work.Store(newWorkset(newFakeWork(0, easy), FixedPayee(testPayee), ""))
 	conn, _ := net.Pipe()
 	s := newSession(&server.deps, newOutbox(conn), 1, time.Now())
 	for _, line := range []string{`{"id":1,"method":"mining.subscribe"}`, `{"id":2,"method":"mining.authorize","params":["x"]}`} {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
 // Server is a Stratum V1 server. All methods are safe for concurrent use.
@@ -41,11 +43,12 @@ func New(cfg Config) (*Server, error) {
 	// A client that reconnects, or moves here from another node, must not find
 	// its old job's id on another job.
 	s.jobNumber.Store(uint64(rand.Uint32()))
-	s.work.Store(newWorkset(nil, "the node is starting"))
+	own, _ := cfg.Payees.Turn(chainhash.Hash{})
+	s.work.Store(newWorkset(nil, cfg.Payees, "the node is starting"))
 	s.deps = deps{
 		cfg:      &s.cfg,
 		log:      cfg.Log,
-		names:    names{params: cfg.Params, defaultPayee: cfg.DefaultPayee},
+		names:    names{params: cfg.Params, own: own != nil, nodeForInvalid: cfg.NodeForInvalid},
 		registry: newRegistry(time.Now()),
 		current:  s.work.Load,
 		nextJob:  func() uint64 { return s.jobNumber.Add(1) },

@@ -19,17 +19,17 @@ import (
 
 func testConfig(addr string) Config {
 	return Config{
-		Listen: []string{addr}, Params: &chaincfg.RegressionNetParams, DefaultPayee: testPayee,
+		Listen: []string{addr}, Params: &chaincfg.RegressionNetParams, Payees: FixedPayee(testPayee),
 		Source: &fakeSource{work: newFakeWork(0, hard), watching: make(chan struct{})},
 	}
 }
 
 func TestConfigErrors(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"default payee": func(c *Config) { c.DefaultPayee = []byte{0x6a} },
-		"host:port":     func(c *Config) { c.Listen = []string{"nonsense"} },
-		"negative":      func(c *Config) { c.MinDifficulty = -1 },
-		"Source":        func(c *Config) { c.Source = nil },
+		"own payee": func(c *Config) { c.Payees = FixedPayee{0x6a} },
+		"host:port": func(c *Config) { c.Listen = []string{"nonsense"} },
+		"negative":  func(c *Config) { c.MinDifficulty = -1 },
+		"Source":    func(c *Config) { c.Source = nil },
 	} {
 		cfg := testConfig("127.0.0.1:0")
 		change(&cfg)

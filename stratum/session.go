@@ -72,32 +72,40 @@ type session struct {
 	mu          sync.Mutex
 	extranonce1 uint32
 	userAgent   string
+	device      Device // what is known of it
 	class       share.Class
+	classAsked  bool // by the user
+	lowered     bool // because the device does not carry more
+	afresh      bool // what the device works on is worthless: the next job is clean
+	carrier     carrier
 	mask        uint32
 	subscribed  bool
-	ready       bool // the handshake's answers are out: jobs may follow
-	payee       []byte
+	ready       bool               // the handshake's answers are out: jobs may follow
+	payee       []byte             // that usernames name; nil: the node's own
 	workers     map[string]*worker // by username as sent
+	notes       []string           // to be shown with the first job
 	lastHeard   time.Time
 	messages    bucket
 	shares      bucket
 	junk        bucket
 
 	vardiff    vardiff
+	startedBy  rank    // who asked for the difficulty that vardiff began with
+	least      float64 // difficulty that client or user want at least
 	jobs       jobTable
 	sentDiff   float64 // what the client knows, 0 at first
 	lastNotify time.Time
 	tip        chainhash.Hash // previous block of the newest job
 	idle       bool           // told that there is no work
+	told       string         // why
 
 	scratch []byte // for messages under construction
 }
 
 func newSession(d *deps, out *outbox, extranonce1 uint32, now time.Time) *session {
-	return &session{
+	s := &session{
 		deps: d, out: out, connected: now,
 		extranonce1: extranonce1,
-		class:       d.cfg.ClassFor(""),
 		mask:        versionMask,
 		workers:     make(map[string]*worker),
 		lastHeard:   now,
@@ -106,6 +114,8 @@ func newSession(d *deps, out *outbox, extranonce1 uint32, now time.Time) *sessio
 		junk:        newBucket(junkRate, junkBurst, now),
 		vardiff:     newVardiff(d.cfg.StartDifficulty, d.cfg.MinDifficulty),
 	}
+	s.identify()
+	return s
 }
 
 // deliver sends the job of the newest work, after the difficulty that applies
@@ -131,16 +141,18 @@ func (s *session) sendJob(now time.Time) {
 		s.sendReason("the node cannot build a job at the moment", now)
 		return
 	}
-	if s.idle || s.vardiff.since.IsZero() {
+	if s.idle || s.vardiff.waiting() {
 		s.vardiff.restart(now)
 	}
 	s.idle = false
 
 	previous := s.jobs.newest()
-	clean := previous == nil || s.tip != p.job.PrevBlock
+	clean := previous == nil || s.tip != p.job.PrevBlock || s.afresh
+	s.afresh = false
 	j := &liveJob{
 		id: s.nextJob(), job: p.job, version: p.version, mask: s.mask,
 		diff: s.difficulty(p.shareDiff), ntime: p.ntime(now), created: now,
+		class: s.class, size: p.size,
 	}
 	if previous != nil && previous.job == p.job {
 		// A client that begins again with extranonce2 zero must not find the same
@@ -152,7 +164,7 @@ func (s *session) sendJob(now time.Time) {
 	s.jobs.add(j)
 	s.lastNotify = now
 
-	s.scratch = s.appendDifficultyChange(s.scratch[:0], j.diff)
+	s.scratch = s.appendDifficultyChange(s.scratch[:0], j.diff, now)
 	s.scratch = appendNotify(s.scratch, j, &p.notify, clean)
 	s.out.send(s.scratch)
 	if cap(s.scratch) > keptBuffer {
@@ -168,26 +180,29 @@ func (s *session) difficulty(shareDiff float64) float64 {
 }
 
 // appendDifficultyChange appends set_difficulty if the client has another one.
-func (s *session) appendDifficultyChange(dst []byte, diff float64) []byte {
+func (s *session) appendDifficultyChange(dst []byte, diff float64, now time.Time) []byte {
 	if diff == s.sentDiff {
 		return dst
 	}
 	s.sentDiff = diff
+	s.vardiff.assigned(diff, now)
+	s.carrier.assigned(diff)
 	for _, w := range s.workers {
 		w.assigned(diff)
 	}
 	return appendSetDifficulty(dst, diff)
 }
 
-// sendReason tells the miner once why there is no job, and after that repeats
-// the difficulty now and then, for clients that take silence for a dead server.
+// sendReason tells the miner why there is no job, once unless it changes, and after
+// that repeats the difficulty now and then, for clients that take silence for a dead
+// server.
 func (s *session) sendReason(reason string, now time.Time) {
-	if !s.idle {
-		s.idle, s.lastNotify = true, now
+	due := now.Sub(s.lastNotify) >= notifyEvery
+	switch {
+	case !s.idle, due && reason != s.told:
+		s.idle, s.told, s.lastNotify = true, reason, now
 		s.out.send(appendShowMessage(nil, "no work at the moment: "+reason))
-		return
-	}
-	if now.Sub(s.lastNotify) >= notifyEvery {
+	case due:
 		s.lastNotify = now
 		s.out.send(appendSetDifficulty(nil, roundDifficulty(cmp.Or(s.sentDiff, s.vardiff.diff))))
 	}
@@ -229,6 +244,7 @@ func (s *session) difficultyChanged() bool {
 func (s *session) close(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leave(now)
 	for _, w := range s.workers {
 		s.registry.disconnect(w, now)
 	}

@@ -33,7 +33,7 @@ func TestHandshakes(t *testing.T) {
 		want: [][]string{
 			{`{"id":1,"result":` + subscribeResult + `,"error":null}`},
 			{`{"id":2,"result":true,"error":null}`,
-				`{"id":null,"method":"mining.set_difficulty","params":[1024]}`, firstNotify},
+				`{"id":null,"method":"mining.set_difficulty","params":[0.01]}`, firstNotify},
 			{`{"id":3,"result":true,"error":null}`},
 		},
 	}, {

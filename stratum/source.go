@@ -3,6 +3,9 @@ package stratum
 import (
 	"context"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/p2poold/p2poold/blockchain"
+
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/mining"
 )
@@ -10,9 +13,13 @@ import (
 // Work is what jobs are made of: one Bitcoin template joined to one share tip.
 // It is immutable; *mining.Work implements it.
 type Work interface {
+	// PrevBlock is the Bitcoin block that all of its jobs build on.
+	PrevBlock() chainhash.Hash
 	// Job returns the job that pays payee, an output script, with a coinbase of
 	// at most the class. It is called once for each pair and from any goroutine.
 	Job(payee []byte, class share.Class) (*mining.Job, error)
+	// Tip returns the share tip that the jobs build on.
+	Tip() *blockchain.Tip
 }
 
 // Source gives the server its work and takes the solutions. All methods are
@@ -25,7 +32,7 @@ type Source interface {
 	// Watch calls changed at the beginning and soon after each change of Work or
 	// Reason, from one goroutine, and returns when ctx is done.
 	Watch(ctx context.Context, changed func())
-	// Submit judges a solution whose header meets the job's share or block
+	// Submit judges a solution whose header meets the job's share, block or aux
 	// target. The outcome says whether it became a share and whether it was a
 	// block, either of which is credited to the miner; it is valid in any case.
 	// The error is the verdict on the share, in package blockchain's three values.

@@ -81,6 +81,9 @@ func (s *session) handleSubmit(ctx context.Context, req request, now time.Time) 
 	}
 	var buf [maxID + 64]byte
 	s.out.send(appendReply(buf[:0], req.id, result, e))
+	if e == errHighHash {
+		s.afterMiss(now)
+	}
 	if solved {
 		s.mu.Lock()
 		delay = s.shares.spend(now)
@@ -98,7 +101,7 @@ func (s *session) submit(ctx context.Context, params []byte) (solved bool, e *st
 		return false, e
 	}
 	s.mu.Lock()
-	w, j := s.workers[string(sub.user)], s.jobs.find(sub.jobID)
+	w, j := s.worker(sub.user), s.jobs.find(sub.jobID)
 	subscribed, tip := s.subscribed, s.tip
 	s.mu.Unlock()
 	switch {
@@ -130,11 +133,16 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 	solved = number.LtEq(&j.job.BlockTarget) || number.LtEq(&j.job.ShareTarget)
 
 	diff, e := s.admit(j, &hash, &number, solved)
+	if e == errHighHash {
+		s.missed(j, &solution, &hash, time.Now())
+	}
 	if e != nil {
 		return false, e
 	}
 	var outcome mining.Outcome
-	if solved {
+	// A block of another chain is the source's affair alone: it makes no difference to
+	// whether the submission is good enough.
+	if solved || number.LtEq(&j.job.AuxTarget) {
 		outcome, e = s.handOn(ctx, j, solution, w.name())
 	}
 	switch {
@@ -170,6 +178,7 @@ func (s *session) admit(j *liveJob, hash *chainhash.Hash, number *uint256.Uint25
 	case !s.jobs.remember(j, hash) && !solved:
 		return 0, errJobFull
 	}
+	s.carrier.fits(j)
 	return diff, nil
 }
 

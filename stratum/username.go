@@ -26,8 +26,10 @@ const (
 type identity struct {
 	address    string  // as typed, without the worker; empty: the node's own
 	worker     string  // may be empty
-	payee      []byte  // output script
-	difficulty float64 // suggested behind the address; 0: none
+	payee      []byte  // output script; nil: the node's own
+	difficulty float64 // asked for behind the address; 0: none
+	fixed      bool    // and not only to start from
+	note       string  // to be shown to the miner; empty: nothing
 }
 
 // name is the key of the worker's statistics: address.worker, or either part.
@@ -43,8 +45,11 @@ func (id *identity) name() string {
 
 // names resolves usernames. It is immutable.
 type names struct {
-	params       *chaincfg.Params
-	defaultPayee []byte
+	params *chaincfg.Params
+	own    bool // the node has an address of its own
+	// nodeForInvalid makes who types an address that cannot be paid mine for the node.
+	// It needs own.
+	nodeForInvalid bool
 }
 
 // Refusals of usernames that hold an address in a form that is not understood.
@@ -70,10 +75,10 @@ func (n *names) resolve(username string) (identity, error) {
 	}
 	payee, err := n.payee(head)
 	if err != nil {
-		return identity{}, err
+		return n.invalid(username, err)
 	}
 	if payee == nil {
-		return n.own(username)
+		return n.ownIdentity(username)
 	}
 	id := identity{address: head, payee: payee}
 	if separator == '.' || separator == '_' {
@@ -86,18 +91,19 @@ func (n *names) resolve(username string) (identity, error) {
 	if id.difficulty, ok = parseDifficulty([]byte(rest)); !ok || strings.IndexByte("0123456789.", rest[0]) < 0 {
 		return identity{}, errNotADifficulty
 	}
+	id.fixed = separator == '+'
 	return id, nil
 }
 
-// own is the identity of a username that does not begin with an address: it
+// ownIdentity is the identity of a username that does not begin with an address: it
 // mines for the node. Who typed an address anywhere did not want that.
-func (n *names) own(username string) (identity, error) {
-	for piece := range strings.FieldsFuncSeq(username, func(r rune) bool { return !isAlphanumeric(r) }) {
+func (n *names) ownIdentity(username string) (identity, error) {
+	for _, piece := range pieces(username) {
 		if looksLikeAddress(piece) || n.otherNetwork(piece) != "" {
-			return identity{}, errAddressNotFirst
+			return n.invalid(username, errAddressNotFirst)
 		}
 	}
-	if n.defaultPayee == nil {
+	if !n.own {
 		return identity{}, errors.New("this node has no payout address of its own: " +
 			"use your Bitcoin address as the user name, with .worker behind it if you like")
 	}
@@ -108,7 +114,22 @@ func (n *names) own(username string) (identity, error) {
 	if strings.EqualFold(worker, "x") {
 		worker = ""
 	}
-	return identity{worker: printable(worker, maxWorkerName), payee: n.defaultPayee}, nil
+	return identity{worker: printable(worker, maxWorkerName)}, nil
+}
+
+// invalid is what becomes of a username that holds an address which cannot be paid, for
+// the reason err. One with an address that can be is refused in any case: its owner would
+// mine for the node by a mere slip.
+func (n *names) invalid(username string, err error) (identity, error) {
+	if !n.nodeForInvalid {
+		return identity{}, err
+	}
+	for _, piece := range pieces(username) {
+		if script, _ := n.payee(piece); script != nil {
+			return identity{}, err
+		}
+	}
+	return identity{worker: printable(username, maxWorkerName), note: err.Error() + "; you mine for the node's owner"}, nil
 }
 
 // payee returns the output script of an address, nil for a word that is none,
@@ -172,6 +193,11 @@ func looksLikeAddress(s string) bool {
 	return len(s) >= minBase58 && strings.ContainsAny(lower, digits) && strings.ContainsAny(lower, letters)
 }
 
+// pieces are the runs of letters and digits in a username.
+func pieces(username string) []string {
+	return strings.FieldsFunc(username, func(r rune) bool { return !isAlphanumeric(r) })
+}
+
 // isAlphanumeric reports whether r may be part of an address.
 func isAlphanumeric(r rune) bool {
 	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
@@ -187,16 +213,4 @@ func printable(s string, limit int) string {
 		return r
 	}
 	return strings.Map(clean, s[:min(len(s), limit)])
-}
-
-// passwordDifficulty finds "d=" or "diff=" among the comma-separated options
-// that miners put into the password.
-func passwordDifficulty(password string) (float64, bool) {
-	for option := range strings.SplitSeq(password, ",") {
-		key, value, _ := strings.Cut(strings.TrimSpace(option), "=")
-		if key == "d" || key == "diff" {
-			return parseDifficulty([]byte(value))
-		}
-	}
-	return 0, false
 }

@@ -34,7 +34,7 @@ func regtestAddresses(t testing.TB) []address.Address {
 }
 
 func TestResolveAddresses(t *testing.T) {
-	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	n := names{params: &chaincfg.RegressionNetParams, own: true}
 	for _, addr := range regtestAddresses(t) {
 		script, err := txscript.PayToAddrScript(addr)
 		if err != nil {
@@ -52,13 +52,13 @@ func TestResolveAddresses(t *testing.T) {
 	}
 	// Bech32 may be typed in upper case.
 	upper := strings.ToUpper(regtestAddresses(t)[2].EncodeAddress())
-	if id, err := n.resolve(upper + ".rig"); err != nil || bytes.Equal(id.payee, testPayee) {
+	if id, err := n.resolve(upper + ".rig"); err != nil || id.payee == nil {
 		t.Errorf("%s: %+v, %v", upper, id, err)
 	}
 }
 
 func TestResolveNames(t *testing.T) {
-	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	n := names{params: &chaincfg.RegressionNetParams, own: true}
 	for username, name := range map[string]string{
 		"": "", "x": "", "X": "", "rig1": "rig1", ".rig1": "rig1", "_rig1": "rig1", "garage.rig_1": "garage.rig_1",
 		"antminer": "antminer", "bc1": "bc1", "ünï\n": "?n?",
@@ -66,14 +66,14 @@ func TestResolveNames(t *testing.T) {
 		"a-name-that-is-as-long-as-an-address-2": "a-name-that-is-as-long-as-an-address-2",
 	} {
 		id, err := n.resolve(username)
-		if err != nil || !bytes.Equal(id.payee, testPayee) || id.name() != name {
+		if err != nil || id.payee != nil || id.name() != name {
 			t.Errorf("%q: %+v, name %q, %v", username, id, id.name(), err)
 		}
 	}
 }
 
 func TestResolveRefuses(t *testing.T) {
-	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	n := names{params: &chaincfg.RegressionNetParams, own: true}
 	typo := []byte(regtestAddresses(t)[2].EncodeAddress())
 	typo[10] ^= 1
 	for username, text := range map[string]string{
@@ -115,7 +115,7 @@ func TestResolveNeverPaysTheNodeByMistake(t *testing.T) {
 		{"rig1.A", refused, first}, {"rig1_A", refused, first}, {".A", refused, first}, {"+A", refused, first},
 		{"/A", refused, first}, {"rig1/A", refused, first}, {"512+A", refused, first}, {"x.A.rig1", refused, first},
 	}
-	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	n := names{params: &chaincfg.RegressionNetParams, own: true}
 	for _, addr := range regtestAddresses(t) {
 		script, err := txscript.PayToAddrScript(addr)
 		if err != nil {
@@ -150,17 +150,14 @@ func FuzzResolve(f *testing.F) {
 		" bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080+512", "rig_bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"} {
 		f.Add(s)
 	}
-	n := names{params: &chaincfg.RegressionNetParams, defaultPayee: testPayee}
+	n := names{params: &chaincfg.RegressionNetParams, own: true}
 	f.Fuzz(func(t *testing.T, username string) {
 		id, err := n.resolve(username)
 		if err != nil {
 			return
 		}
-		if share.CheckPayee(id.payee) != nil {
-			t.Fatalf("%q pays the script %x", username, id.payee)
-		}
-		if id.address == "" && !bytes.Equal(id.payee, testPayee) {
-			t.Fatalf("%q pays %x without an address", username, id.payee)
+		if (id.address == "") != (id.payee == nil) || id.payee != nil && share.CheckPayee(id.payee) != nil {
+			t.Fatalf("%q has the address %q and pays the script %x", username, id.address, id.payee)
 		}
 		for _, c := range []byte(id.name()) {
 			if c < ' ' || c > '~' {
@@ -168,17 +165,6 @@ func FuzzResolve(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestDefaultClass(t *testing.T) {
-	for ua, want := range map[string]share.Class{
-		"": share.Class12, "bmminer/2.0.0": share.Class12, "cpuminer/2.5.1": share.Class288,
-		"p2pminer/0.1.0": share.Class1152, "notp2pminer/1": share.Class12,
-	} {
-		if got := DefaultClass(ua); got != want {
-			t.Errorf("%q: class %v, want %v", ua, got, want)
-		}
-	}
 }
 
 // TestResolveWithoutDefault: a node without an address of its own wants one from

@@ -21,6 +21,7 @@ const maxPrepared = 4096
 // reason. A new workset replaces it as a whole. Safe for concurrent use.
 type workset struct {
 	work   Work // nil: no work
+	turn   turn // of work
 	reason string
 
 	mu   sync.Mutex
@@ -43,6 +44,7 @@ type prepared struct {
 	built     time.Time
 	version   int32   // the job's, with the rollable bits zero
 	shareDiff float64 // the difficulty of the share target
+	size      int     // of the coinbase, in bytes
 	notify    notifyParts
 }
 
@@ -50,13 +52,19 @@ type prepared struct {
 // The long one belongs to all jobs of a class.
 type notifyParts struct{ begin, shared, end []byte }
 
-func newWorkset(work Work, reason string) *workset {
-	return &workset{work: work, reason: reason, jobs: make(map[jobKey]*prepared)}
+func newWorkset(work Work, payees Payees, reason string) *workset {
+	ws := &workset{work: work, reason: reason, jobs: make(map[jobKey]*prepared)}
+	if work != nil {
+		ws.turn = newTurn(payees, work)
+	}
+	return ws
 }
 
-// prepare returns the job for a payee and a class. Only callers with the same
-// pair wait for one another. ws.work must not be nil.
-func (ws *workset) prepare(payee []byte, class share.Class) (*prepared, error) {
+// prepare returns the job for a class and for whom it has to pay on a connection
+// whose usernames name an output script, nil for none. Only callers with the same
+// pair of payee and class wait for one another. ws.work must not be nil.
+func (ws *workset) prepare(named []byte, class share.Class) (*prepared, error) {
+	payee := ws.turn.payee(named)
 	key := jobKey{string(payee), class}
 	ws.mu.Lock()
 	p := ws.jobs[key]
@@ -80,6 +88,7 @@ func (p *prepared) build(work Work, payee []byte, class share.Class) {
 	// with zeros to start from all three agree.
 	p.version = p.job.Version &^ int32(versionMask)
 	p.shareDiff = target.Difficulty(&p.job.ShareTarget)
+	p.size = coinbaseSize(p.job)
 	p.notify = newNotifyParts(p.job, p.version)
 }
 
@@ -89,6 +98,15 @@ func (p *prepared) ntime(now time.Time) uint32 {
 	elapsed := max(0, now.Sub(p.built)/time.Second)
 	t := min(uint64(p.job.Time)+uint64(elapsed), uint64(p.job.MaxTime))
 	return uint32(max(t, uint64(p.job.MinTime)))
+}
+
+// coinbaseSize is the length of a job's coinbase without witness, in bytes.
+func coinbaseSize(job *mining.Job) int {
+	n := len(job.Head) + len(job.Tail) + share.ExtranonceSize + len(job.Coinb2)
+	if job.Shared != nil {
+		n += len(job.Shared.Bytes)
+	}
+	return n
 }
 
 func newNotifyParts(job *mining.Job, version int32) notifyParts {

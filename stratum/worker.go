@@ -20,7 +20,7 @@ type WorkerInfo struct {
 	Name    string // address.worker, or either part; "" for the node's own
 	Address string // as typed by the miner; "" when the node's own is paid
 	Worker  string
-	Payee   []byte // output script that is paid
+	Payee   []byte // output script of Address; nil when the node's own is paid
 
 	UserAgent string      // of the latest connection, printable ASCII
 	Class     share.Class // of the latest connection
@@ -45,6 +45,7 @@ type worker struct {
 	mu       sync.Mutex
 	info     WorkerInfo
 	lastSeen time.Time
+	past     past // of the session that ended last
 	short    meter
 	long     meter
 }
