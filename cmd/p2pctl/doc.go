@@ -8,7 +8,9 @@
 //	config.go   options, conf file → where the node is and how to log in
 //	client.go   one JSON-RPC call, with errors that say what to do
 //	tables.go   tables for the methods that people use most
+//	bans.go     that of listbanned
 //	payouts.go  that of getpayouts, and the page about one payee
+//	payees.go   whom the node's jobs pay
 //	generic.go  any other answer, as indented names and values
 //	format.go   numbers, amounts, times
 //

@@ -14,14 +14,17 @@ import (
 // tables has the methods whose answers are written in a form of their own. now is
 // the time to count ages from.
 var tables = map[string]func(w io.Writer, result json.RawMessage, now time.Time) error{
-	"getinfo":        writer(infoTable),
-	"getpeerinfo":    writer(peerTable),
-	"getminers":      writer(minerTable),
-	"getworkers":     writer(minerTable),
-	"getpayouts":     writer(payoutTable),
-	"getblocksfound": writer(blockTable),
-	"getblocks":      writer(blockTable),
-	"getshares":      writer(shareTable),
+	"getinfo":            writer(infoTable),
+	"getpeerinfo":        writer(peerTable),
+	"getnetworkinfo":     writer(networkTable),
+	"listbanned":         writer(banTable),
+	"getminers":          writer(minerTable),
+	"getworkers":         writer(minerTable),
+	"getpayouts":         writer(payoutTable),
+	"getpayoutaddresses": writer(payoutAddressTable),
+	"getblocksfound":     writer(blockTable),
+	"getblocks":          writer(blockTable),
+	"getshares":          writer(shareTable),
 }
 
 // writer decodes the answer for a table function and aligns its columns, which
@@ -64,22 +67,19 @@ func infoTable(w io.Writer, v rpcserver.Info, now time.Time) {
 	row(w, "Version", v.Version)
 	row(w, "Network, pool", v.Network+", "+v.Pool)
 	row(w, "Running for", span(time.Duration(v.Uptime)*time.Second))
-	row(w, "Payout address", or(v.Address, "none: miners must log in with their own"))
+	termRows(w, &v)
 	if v.Starting {
 		row(w, "Tip", "not loaded yet")
 	} else {
 		row(w, "Tip", or(v.Tip, "none yet"))
-		sync := ""
-		if v.Syncing {
-			sync = ", syncing"
-		}
-		row(w, "Share height", fmt.Sprint(v.Height)+sync)
+		row(w, "Share height", fmt.Sprint(v.Height)+syncState(&v))
 		row(w, "Share difficulty", difficulty(v.ShareDifficulty))
 	}
 	row(w, "Peers", fmt.Sprintf("%d (%d inbound, %d outbound)", v.Peers, v.PeersInbound, v.PeersOutbound))
 	row(w, "Miners", fmt.Sprintf("%s on %s", plural(v.Workers, "worker"), plural(v.StratumConnections, "connection")))
 	row(w, "Hash rate", fmt.Sprintf("%s here, %s in the pool", hashRate(v.HashRate), poolRate(&v)))
 	row(w, "Bitcoin node", bitcoindState(&v.Bitcoind, now))
+	bitcoinNodes(w, v.Bitcoind.Nodes)
 	if v.Healthy {
 		row(w, "Health", "good")
 		return
@@ -91,6 +91,26 @@ func infoTable(w io.Writer, v rpcserver.Info, now time.Time) {
 		}
 		row(w, title, reason)
 	}
+}
+
+// syncState is how far the sync has come, to be put behind the height; nothing if the
+// node is not syncing.
+func syncState(v *rpcserver.Info) string {
+	if !v.Syncing {
+		return ""
+	}
+	text := fmt.Sprintf(", syncing: %d %% (%d of %d shares", int(v.Sync.Percent), v.Sync.Shares, v.Sync.Total)
+	if v.Sync.Estimate {
+		text += ", an estimate"
+	}
+	text += ")"
+	if v.Sync.Rate > 0 {
+		text += fmt.Sprintf(", %.0f/s", v.Sync.Rate)
+	}
+	if v.Sync.TimeLeft > 0 {
+		text += fmt.Sprintf(", %s left", span(time.Duration(v.Sync.TimeLeft)*time.Second))
+	}
+	return text
 }
 
 // poolRate is the pool's hash rate, which a node that starts does not know.
@@ -110,6 +130,23 @@ func bitcoindState(b *rpcserver.BitcoindInfo, now time.Time) string {
 		return "not connected: " + or(b.Error, "no answer yet")
 	}
 	return fmt.Sprintf("at height %d, newest template %s old", b.BitcoinHeight, ago(b.LastTemplate, now))
+}
+
+// bitcoinNodes lists the Bitcoin nodes if there are several.
+func bitcoinNodes(w io.Writer, nodes []rpcserver.BitcoinNode) {
+	if len(nodes) < 2 {
+		return
+	}
+	for _, n := range nodes {
+		state := n.Reason
+		switch {
+		case n.Current && n.Healthy:
+			state = "mined on"
+		case n.Healthy:
+			state = "ready"
+		}
+		row(w, "", fmt.Sprintf("%s, height %d: %s", n.Addr, n.Height, state))
+	}
 }
 
 func peerTable(w io.Writer, peers []rpcserver.PeerInfo, now time.Time) {
@@ -161,9 +198,13 @@ func blockTable(w io.Writer, blocks []rpcserver.FoundBlock, now time.Time) {
 		row(w, "no Bitcoin blocks found yet")
 		return
 	}
-	row(w, "HEIGHT", "HASH", "AGE", "STATUS", "CONFIRMATIONS", "COINBASE (BTC)", "SHARE", "FINDER")
+	row(w, "HEIGHT", "HASH", "AGE", "STATUS", "CONFIRMATIONS", "COINBASE (BTC)", "SHARE", "FINDER", "")
 	for _, b := range blocks {
-		row(w, b.Height, b.Hash, ago(b.Time, now), b.Status, b.Confirmations, bitcoins(b.Value), b.ShareHeight, b.Address)
+		here := ""
+		if b.Own {
+			here = "found here"
+		}
+		row(w, b.Height, b.Hash, ago(b.Time, now), b.Status, b.Confirmations, bitcoins(b.Value), b.ShareHeight, b.Address, here)
 	}
 }
 

@@ -50,9 +50,9 @@ func TestTables(t *testing.T) {
 				"-                0 H/s      0           0         0         0      0       never  1m 0s\n" +
 				"-                0 H/s      0           0         0         0      0       never  1h 0m (2 times)\n"},
 		{"getblocks", []rpcserver.FoundBlock{}, "no Bitcoin blocks found yet\n"},
-		{"getblocksfound", []rpcserver.FoundBlock{{Hash: "00ab", Height: 5, ShareHeight: 77, Time: ago(26 * time.Hour), Address: "a", Value: 1, Confirmations: -1, Status: "stale"}},
-			"HEIGHT  HASH  AGE    STATUS  CONFIRMATIONS  COINBASE (BTC)  SHARE  FINDER\n" +
-				"5       00ab  1d 2h  stale   -1             0.00000001      77     a\n"},
+		{"getblocksfound", []rpcserver.FoundBlock{{Hash: "00ab", Height: 5, ShareHeight: 77, Time: ago(26 * time.Hour), Address: "a", Value: 1, Confirmations: -1, Status: "orphaned", Own: true}},
+			"HEIGHT  HASH  AGE    STATUS    CONFIRMATIONS  COINBASE (BTC)  SHARE  FINDER\n" +
+				"5       00ab  1d 2h  orphaned  -1             0.00000001      77     a       found here\n"},
 		{"getshares", []rpcserver.ShareSummary{}, "no shares yet\n"},
 		{"getshares", []rpcserver.ShareSummary{{Hash: strings.Repeat("0", 48) + "0123456789abcdef", Height: 5, Time: ago(0), Address: "a", Class: 12, Bitcoin: true, BitcoinHeight: 6,
 			Uncles: []rpcserver.ShareSummary{{Hash: "ff", Height: 4, Time: ago(61 * time.Second), Address: "b", Class: 36, Tag: "t"}}}},
@@ -78,10 +78,11 @@ func trim(text string) string {
 
 func TestInfoTable(t *testing.T) {
 	info := rpcserver.Info{Version: "1", Network: "regtest", Pool: "main", Uptime: 3700, Height: 5, Syncing: true, Workers: 1, StratumConnections: 2,
+		Sync:     rpcserver.SyncInfo{Percent: 41.9, Shares: 62000, Total: 151000, Rate: 9800.4, TimeLeft: 69},
 		Bitcoind: rpcserver.BitcoindInfo{Connected: true, BitcoinHeight: 100, LastTemplate: testNow.Unix() - 5},
 		Health:   []string{"no peers", "clock is off"}}
 	got := tableOf(t, "getinfo", info)
-	for _, want := range []string{"1h 1m", "none: miners must log in", "none yet", "5, syncing", "1 worker on 2 connections",
+	for _, want := range []string{"1h 1m", "none: miners must log in", "none yet", "5, syncing: 41 % (62000 of 151000 shares), 9800/s, 1m 9s left\n", "1 worker on 2 connections",
 		"Bitcoin node      at height 100, newest template 5s old", "Health            no peers\n", "                  clock is off\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("getinfo lacks %q:\n%s", want, got)
@@ -89,8 +90,9 @@ func TestInfoTable(t *testing.T) {
 	}
 	info.Bitcoind = rpcserver.BitcoindInfo{Error: "connection refused"}
 	info.Healthy, info.Health = true, nil
+	info.Sync = rpcserver.SyncInfo{Total: 10, Estimate: true}
 	got = tableOf(t, "getinfo", info)
-	for _, want := range []string{"not connected: connection refused", "Health            good\n"} {
+	for _, want := range []string{"not connected: connection refused", "Health            good\n", "5, syncing: 0 % (0 of 10 shares, an estimate)\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("getinfo lacks %q:\n%s", want, got)
 		}
@@ -111,7 +113,7 @@ func TestTablesBelongToMethods(t *testing.T) {
 			t.Errorf("table for %s, which is not a method", name)
 		}
 	}
-	for _, name := range []string{"getinfo", "getpeerinfo", "getminers", "getpayouts", "getblocksfound", "getshares"} {
+	for _, name := range []string{"getinfo", "getpeerinfo", "getnetworkinfo", "listbanned", "getminers", "getpayouts", "getpayoutaddresses", "getblocksfound", "getshares"} {
 		if !slices.Contains(rpcserver.MethodNames(), name) || tables[name] == nil {
 			t.Errorf("%s has no table", name)
 		}

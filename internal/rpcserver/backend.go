@@ -20,7 +20,10 @@ type Backend interface {
 	ChainBackend
 	PayoutBackend
 	PeerBackend
+	BanBackend
+	NetworkBackend
 	MiningBackend
+	MergedBackend
 }
 
 // NodeBackend answers questions about, and controls, the process as a whole.
@@ -64,8 +67,10 @@ type PayoutBackend interface {
 	// with InvalidParameter if there is no such class or address, an *Error
 	// with CodeNotFound if the address has no score.
 	Payouts(ctx context.Context, q PayoutQuery) (*Payouts, error)
+	// PayoutAddresses returns the node's own payout addresses.
+	PayoutAddresses(ctx context.Context) ([]PayoutAddress, error)
 	// FoundBlocks returns up to count (1..MaxBlocks) Bitcoin blocks found
-	// by the pool, newest first.
+	// by the pool, newest first, with what last became known of their fate.
 	FoundBlocks(ctx context.Context, count int) ([]FoundBlock, error)
 }
 
@@ -77,6 +82,8 @@ type PeerBackend interface {
 	// the network's default port) and to stay connected. It returns without
 	// waiting for the connection.
 	AddNode(ctx context.Context, addr string) error
+	// RelayInfo counts what became of what peers sent.
+	RelayInfo(ctx context.Context) (*RelayInfo, error)
 }
 
 // MiningBackend reads the state of local mining.

@@ -18,6 +18,7 @@ type fakeBackend struct {
 	err     error       // returned by every method if set
 	stopped atomic.Bool // Stop was called
 	added   string      // by AddNode
+	bans    bans        // what was asked about them
 	block   chan struct{}
 }
 
@@ -106,9 +107,19 @@ func largestPayout(address string) Payout {
 	return p
 }
 
+func (b *fakeBackend) NetworkInfo(context.Context) (*NetworkInfo, error) {
+	return &NetworkInfo{Networks: []NetworkState{{Name: "onion", Proxy: "127.0.0.1:9050"}}}, b.err
+}
+
+func (b *fakeBackend) PayoutAddresses(context.Context) ([]PayoutAddress, error) { return nil, b.err }
+
 func (b *fakeBackend) FoundBlocks(context.Context, int) ([]FoundBlock, error) { return nil, b.err }
 func (b *fakeBackend) Peers(context.Context) ([]PeerInfo, error)              { return nil, b.err }
 func (b *fakeBackend) Miners(context.Context) ([]MinerInfo, error)            { return nil, b.err }
+
+func (b *fakeBackend) RelayInfo(context.Context) (*RelayInfo, error) {
+	return &RelayInfo{Shares: RelayedShares{Valid: 1}, Transactions: RelayedTxLists{AtOnce: 2}, Blocks: RelayedBlocks{Rebuilt: 3}}, b.err
+}
 
 func (b *fakeBackend) AddNode(_ context.Context, addr string) error {
 	b.added = addr

@@ -15,7 +15,10 @@ const (
 	CodeInvalidParams  = -32602
 	CodeInternal       = -32603
 	CodeNotFound       = -5  // unknown share, height, …
+	CodeAlreadyBanned  = -23 // setban add of what is banned
 	CodeNotReady       = -28 // nothing to answer with yet, try again later
+	CodeNotConnected   = -29 // disconnectnode of a peer that is not there
+	CodeSubnet         = -30 // setban: no address or network, or one that is not on the list
 )
 
 // Error is an error as it goes over the wire.

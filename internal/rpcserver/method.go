@@ -29,6 +29,7 @@ type paramKind uint8
 const (
 	kindString paramKind = iota
 	kindInteger
+	kindBool
 )
 
 // param declares one parameter. Optional parameters follow required ones.
@@ -50,11 +51,12 @@ const maxParams = 8
 const maxStringParam = 1024
 
 // arguments are the values of a method's parameters, in declaration order:
-// string or int64, with absent optional ones filled in.
+// string, int64 or bool, with absent optional ones filled in.
 type arguments []any
 
 func (a arguments) text(i int) string   { return a[i].(string) }
 func (a arguments) integer(i int) int   { return int(a[i].(int64)) }
+func (a arguments) bool(i int) bool     { return a[i].(bool) }
 func (a arguments) height(i int) uint32 { return uint32(a[i].(int64)) }
 
 // maxHeight is the greatest sharechain height.
@@ -118,8 +120,11 @@ func (m *method) invalid(format string, args ...any) *Error {
 
 // absent is the value of an optional parameter that was not given.
 func (p *param) absent() any {
-	if p.kind == kindInteger {
+	switch p.kind {
+	case kindInteger:
 		return p.fallback
+	case kindBool:
+		return false
 	}
 	return ""
 }
@@ -135,6 +140,13 @@ func (p *param) parse(raw json.RawMessage) (any, error) {
 			return nil, fmt.Errorf("%s must not be longer than %d bytes", p.name, maxStringParam)
 		}
 		return s, nil
+	}
+	if p.kind == kindBool {
+		var b bool
+		if err := json.Unmarshal(raw, &b); err != nil {
+			return nil, p.boolError()
+		}
+		return b, nil
 	}
 	var n int64
 	if err := json.Unmarshal(raw, &n); err != nil {
@@ -153,6 +165,8 @@ func (p *param) checkRange(n int64) error {
 func (p *param) rangeError() error {
 	return fmt.Errorf("%s must be a whole number from %d to %d", p.name, p.min, p.max)
 }
+
+func (p *param) boolError() error { return fmt.Errorf("%s must be true or false", p.name) }
 
 // usage is the one-line form: "getshare HASH [VERBOSITY]".
 func (m *method) usage() string {
@@ -185,10 +199,30 @@ func (m *method) help() string {
 	return b.String()
 }
 
+// fromWord turns a word of a command line into a value.
+func (p *param) fromWord(word string) (any, error) {
+	switch p.kind {
+	case kindInteger:
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil || p.checkRange(n) != nil {
+			return nil, p.rangeError()
+		}
+		return n, nil
+	case kindBool:
+		b, err := strconv.ParseBool(word)
+		if err != nil {
+			return nil, p.boolError()
+		}
+		return b, nil
+	}
+	return word, nil
+}
+
 // EncodeParams turns words of a command line into the params of a request, by
-// the declaration of the method: integers become JSON numbers, everything else
-// strings. For a method that this build does not know, every word becomes a
-// string and the server decides. The error says which parameter is wrong.
+// the declaration of the method: integers become JSON numbers, true and false (1
+// and 0 too) booleans, everything else strings. For a method that this build does
+// not know, every word becomes a string and the server decides. The error says
+// which parameter is wrong.
 func EncodeParams(name string, words []string) ([]any, error) {
 	params := make([]any, 0, len(words))
 	m := findMethod(name)
@@ -200,16 +234,11 @@ func EncodeParams(name string, words []string) ([]any, error) {
 		case i >= len(m.params):
 			return nil, m.invalid("too many parameters")
 		}
-		p := &m.params[i]
-		if p.kind == kindString {
-			params = append(params, word)
-			continue
+		value, err := m.params[i].fromWord(word)
+		if err != nil {
+			return nil, m.invalid("%v", err)
 		}
-		n, err := strconv.ParseInt(word, 10, 64)
-		if err != nil || p.checkRange(n) != nil {
-			return nil, m.invalid("%v", p.rangeError())
-		}
-		params = append(params, n)
+		params = append(params, value)
 	}
 	if m != nil && len(words) < len(m.params) && !m.params[len(words)].optional {
 		return nil, m.invalid("the parameter %s is missing", m.params[len(words)].name)

@@ -91,6 +91,7 @@ func TestMethods(t *testing.T) {
 		{"getpayouts", `{"skip":-1}`, `-32602: getpayouts: skip must be a whole number from 0 to 1000000`},
 		{"getpayouts", `{"address":"bc1q","skip":1}`, `-32602: getpayouts: skip goes through the list of all payees`},
 		{"getpayouts", `[0,"",1,0,1]`, `-32602: getpayouts: too many parameters`},
+		{"getpayoutaddresses", `[]`, `[]`},
 		{"getblocksfound", `[]`, `[]`},
 		{"getblocks", `[5]`, `[]`},
 		{"getpeerinfo", `[]`, `[]`},
@@ -118,7 +119,8 @@ func TestMethods(t *testing.T) {
 
 // TestBackendErrors lets the backend fail in every method.
 func TestBackendErrors(t *testing.T) {
-	required := map[string]string{"getsharehash": `[1]`, "getshare": `["` + someHash + `"]`, "addnode": `["x"]`}
+	required := map[string]string{"getsharehash": `[1]`, "getshare": `["` + someHash + `"]`, "addnode": `["x"]`,
+		"setban": `["x","add"]`, "disconnectnode": `["x"]`}
 	for _, name := range MethodNames() {
 		params := required[name]
 		if params == "" {
@@ -289,7 +291,7 @@ func TestJSONNames(t *testing.T) {
 			check(field.Type)
 		}
 	}
-	for _, v := range []any{Info{}, ChainInfo{}, Share{}, ShareSummary{}, PeerInfo{}, Payouts{}, FoundBlock{}, MinerInfo{}, TemplateInfo{}} {
+	for _, v := range []any{Info{}, ChainInfo{}, Share{}, ShareSummary{}, PeerInfo{}, Payouts{}, FoundBlock{}, MinerInfo{}, TemplateInfo{}, BanInfo{}, MergedChain{}} {
 		check(reflect.TypeOf(v))
 	}
 }

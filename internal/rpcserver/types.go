@@ -14,7 +14,12 @@ type Info struct {
 	Pool            string `json:"pool"`            // pool name
 	ChainID         string `json:"chainid"`         // identifies the rules
 	Uptime          int64  `json:"uptime"`          // seconds
-	Address         string `json:"address"`         // the node's own payout address; empty: none
+	Address         string `json:"address"`         // the node's own payout address, the first if there are several; empty: none
+
+	Addresses       []string `json:"addresses"`       // all own payout addresses that jobs pay now
+	Fee             float64  `json:"fee"`             // part of the jobs of miners with an address of their own that pays this node's instead, percent
+	Donation        float64  `json:"donation"`        // part of all jobs that pays the address below, percent
+	DonationAddress string   `json:"donationaddress"` // empty: none
 
 	// Starting is set until the sharechain is loaded. Tip, height, difficulty,
 	// syncing and the pool's hash rate are not known then; health says what is
@@ -25,6 +30,8 @@ type Info struct {
 	Height          uint32  `json:"height"`          // of the tip on the sharechain
 	ShareDifficulty float64 `json:"sharedifficulty"` // of the next share
 	Syncing         bool    `json:"syncing"`         // still catching up with the peers
+
+	Sync SyncInfo `json:"sync"` // how far
 
 	Peers         int `json:"peers"`         // connected, both directions
 	PeersInbound  int `json:"peersinbound"`  // those that connected to us
@@ -50,6 +57,18 @@ type BitcoindInfo struct {
 	BestBlock       string `json:"bestblock"`       // hash of its best block; empty while unknown
 	LastTemplate    int64  `json:"lasttemplate"`    // when the newest template arrived
 	Error           string `json:"error"`           // why it is not connected; empty when it is
+
+	Nodes []BitcoinNode `json:"nodes"` // all that are configured, the preferred one first
+}
+
+// BitcoinNode is one of several Bitcoin nodes.
+type BitcoinNode struct {
+	Addr    string  `json:"addr"`    // host:port
+	Current bool    `json:"current"` // it is mined on
+	Healthy bool    `json:"healthy"` // it answers, gives templates, and is not behind the others
+	Reason  string  `json:"reason"`  // why not; empty when it is
+	Height  uint32  `json:"height"`  // of its best block; 0 while unknown
+	Latency float64 `json:"latency"` // seconds to its last answer; 0 while unknown
 }
 
 // ChainInfo is the answer of getsharechaininfo.
@@ -74,6 +93,19 @@ type ChainInfo struct {
 	Orphans         int        `json:"orphans"`         // waiting for something that is missing
 	Window          WindowInfo `json:"window"`
 	Syncing         bool       `json:"syncing"`
+	Sync            SyncInfo   `json:"sync"`
+}
+
+// SyncInfo is how far a node that is catching up has come. It is for display:
+// peers may claim whatever they like.
+type SyncInfo struct {
+	Percent  float64 `json:"percent"`  // done, 0 to 100; 100 unless the node is syncing
+	Shares   uint32  `json:"shares"`   // heights of the sharechain that are done, from the lowest that there will be
+	Total    uint32  `json:"total"`    // of so many
+	Estimate bool    `json:"estimate"` // total is what peers claim that have not shown any of it yet
+	Rate     float64 `json:"rate"`     // shares per second, lately
+	TimeLeft int64   `json:"timeleft"` // seconds at that rate; 0: not known
+	Sources  int     `json:"sources"`  // peers that are being asked for shares
 }
 
 // WindowInfo is the payout window of the next share.
@@ -163,23 +195,33 @@ type ShareData struct {
 
 // PeerInfo is one row of getpeerinfo.
 type PeerInfo struct {
-	ID              uint64  `json:"id"`
-	Addr            string  `json:"addr"` // host:port
-	Inbound         bool    `json:"inbound"`
-	Transport       string  `json:"transport"` // v2: encrypted, v1: not
-	SessionID       string  `json:"sessionid"` // of v2, 64 hex digits, the same on both sides; empty: v1
-	UserAgent       string  `json:"useragent"` // printable characters only
-	ProtocolVersion uint32  `json:"protocolversion"`
-	Services        string  `json:"services"`  // what it offers, 16 hex digits; bit 11: accepts v2
-	RelayMode       int     `json:"relaymode"` // of new shares: 0 low bandwidth, 1 low latency
-	Connected       int64   `json:"connected"`
-	LastSend        int64   `json:"lastsend"` // of any bytes
-	LastRecv        int64   `json:"lastrecv"` // of any bytes
-	BytesSent       uint64  `json:"bytessent"`
-	BytesRecv       uint64  `json:"bytesrecv"`
-	Ping            float64 `json:"ping"`       // seconds; 0: not measured yet
-	TimeOffset      int64   `json:"timeoffset"` // its clock minus ours when it connected, seconds
-	BestShare       string  `json:"bestshare"`  // its tip when it connected; empty: it had none
-	Height          uint32  `json:"height"`     // greatest that it claimed or showed
-	Score           int     `json:"score"`      // requests in a row that it let expire; one that breaks a rule is disconnected
+	ID              uint64 `json:"id"`
+	Addr            string `json:"addr"`    // host:port; onion:N or i2p:N for who came in by a hidden service
+	Network         string `json:"network"` // ipv4, ipv6, onion, i2p, cjdns, or not_publicly_routable: private, or not known
+	Inbound         bool   `json:"inbound"`
+	Transport       string `json:"transport"` // v2: encrypted, v1: not
+	SessionID       string `json:"sessionid"` // of v2, 64 hex digits, the same on both sides; empty: v1
+	UserAgent       string `json:"useragent"` // printable characters only
+	ProtocolVersion uint32 `json:"protocolversion"`
+	Services        string `json:"services"`  // what it offers, 16 hex digits; bit 11: accepts v2
+	RelayMode       int    `json:"relaymode"` // of new shares: 0 low bandwidth, 1 low latency
+	Connected       int64  `json:"connected"`
+	LastSend        int64  `json:"lastsend"` // of any bytes
+	LastRecv        int64  `json:"lastrecv"` // of any bytes
+	BytesSent       uint64 `json:"bytessent"`
+	BytesRecv       uint64 `json:"bytesrecv"`
+
+	BytesSentPerMsg map[string]uint64 `json:"bytessentpermsg"` // by message type, with frames; *other*: unknown types
+	BytesRecvPerMsg map[string]uint64 `json:"bytesrecvpermsg"` // likewise
+	VerifyTime      float64           `json:"verifytime"`      // spent on its shares, seconds
+	ServeTime       float64           `json:"servetime"`       // spent on its requests, seconds
+	Throttled       float64           `json:"throttled"`       // that it was held back, out of budget, seconds
+
+	Ping        float64 `json:"ping"`        // seconds; 0: not measured yet
+	TimeOffset  int64   `json:"timeoffset"`  // its clock minus ours when it connected, seconds; 0 if it does not tell, as over Tor
+	BestShare   string  `json:"bestshare"`   // its tip when it connected; empty: it had none
+	Height      uint32  `json:"height"`      // greatest that it claimed or showed
+	Whitelisted bool    `json:"whitelisted"` // never banned nor discouraged
+	Discouraged string  `json:"discouraged"` // rule that a peer of this address broke before; empty: none
+	Score       int     `json:"score"`       // requests in a row that it let expire; one that breaks a rule is disconnected
 }

@@ -51,17 +51,21 @@ type FoundBlock struct {
 	Time          int64  `json:"time"`          // from the share data
 	Address       string `json:"address"`       // the finder's
 	Value         int64  `json:"value"`         // satoshi, the whole coinbase
-	Confirmations int64  `json:"confirmations"` // as the Bitcoin node says; 0 unknown, -1 not in the best chain
+	Confirmations int64  `json:"confirmations"` // as the Bitcoin node says; 0 unknown to it, -1 not in the best chain
 	Status        string `json:"status"`        // one of the Block… constants
+	Changed       int64  `json:"changed"`       // since when
+	Checked       int64  `json:"checked"`       // when the Bitcoin node last said so; it is not asked any more once the fate is settled
+	Own           bool   `json:"own"`           // found by a miner of this node
+	Worker        string `json:"worker"`        // which; empty for others' blocks
+	Reason        string `json:"reason"`        // the Bitcoin node's words for a rejection
 }
 
 // What became of a Bitcoin block found by the pool.
 const (
-	BlockUnknown  = "unknown"  // the Bitcoin node does not answer
 	BlockPending  = "pending"  // the Bitcoin node does not have it, or not yet
-	BlockImmature = "immature" // in the best chain, fewer than 100 blocks on top
-	BlockMature   = "mature"   // in the best chain, its coinbase can be spent
-	BlockStale    = "stale"    // another block won
+	BlockAccepted = "accepted" // in the best chain, fewer than 100 blocks on top
+	BlockMatured  = "matured"  // in the best chain, its coinbase can be spent
+	BlockOrphaned = "orphaned" // another block won
 	BlockRejected = "rejected" // invalid, says the Bitcoin node
 )
 
@@ -81,6 +85,8 @@ type MinerInfo struct {
 	Stale          uint64  `json:"stale"`          // solutions
 	Rejected       uint64  `json:"rejected"`       // solutions, stale ones not included
 	Class          int     `json:"class"`          // outputs its coinbase may have
+	Fee            float64 `json:"fee"`            // part of its jobs that pays the node's own address instead, percent
+	Donation       float64 `json:"donation"`       // part of its jobs that is donated, percent
 }
 
 // TemplateInfo is the answer of gettemplate.
@@ -102,4 +108,19 @@ type TemplateInfo struct {
 	Received          int64    `json:"received"`
 	Jobs              bool     `json:"jobs"`   // work is given to miners
 	Reason            string   `json:"reason"` // why not; empty when it is
+
+	Empty      bool        `json:"empty"`      // made here from the block's header; the Bitcoin node's own is awaited
+	TipSource  string      `json:"tipsource"`  // which told first of the block that it builds on; empty if none did yet
+	TipAhead   float64     `json:"tipahead"`   // seconds before the second source; 0 while there is none
+	TipSources []TipSource `json:"tipsources"` // all of them
+}
+
+// TipSource is one way in which the node hears of new blocks.
+type TipSource struct {
+	Source      string  `json:"source"`      // longpoll, poll, zmq, websocket, p2p or compact
+	Connections int     `json:"connections"` // that it listens on now; longpoll and poll need none
+	First       uint64  `json:"first"`       // blocks that it told of first
+	Later       uint64  `json:"later"`       // blocks that it told of after another
+	Behind      float64 `json:"behind"`      // seconds, mean of those
+	Refused     uint64  `json:"refused"`     // news that the Bitcoin node, asked, did not confirm
 }

@@ -6,7 +6,10 @@
 //	    regtest-main/            one directory per network and pool
 //	        .cookie              RPC password of the running node
 //	        .lock                held by the running node
+//	        banlist.json         banned and discouraged addresses
+//	        blocks-found/        Bitcoin blocks of the pool
 //	        logs/                log files
+//	        payout.json          which addresses of descriptors are in use
 //	        peers.dat            addresses of other nodes
 //	        sharechain/          database
 package appdir
@@ -27,6 +30,10 @@ const (
 	LogDir     = "logs"
 	Database   = "sharechain"
 	Peers      = "peers.dat"
+	Bans       = "banlist.json"
+	Payout     = "payout.json"
+
+	FoundBlocks = "blocks-found"
 )
 
 // Default is the data directory unless --datadir names another, in the form

@@ -176,6 +176,9 @@ func plainError(opt *flags.Option, value string, err error) string {
 		case errors.Is(num.Err, strconv.ErrRange):
 			return fmt.Sprintf("%s is out of range", shorten(value))
 		}
+		if opt.Field().Type.Kind() == reflect.Float64 {
+			return fmt.Sprintf("%q is not a number", shorten(value))
+		}
 		return fmt.Sprintf("%q is not a whole number", shorten(value))
 	}
 	return err.Error()
