@@ -18,6 +18,7 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/p2poold/p2poold/blockchain/target"
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/pow"
 )
 
 // genesisCoinbase is the coinbase of Bitcoin's first block.
@@ -38,20 +39,20 @@ func TestGenesisBlock(t *testing.T) {
 	}
 	w := &work{job: j, extranonce1: coinbase[at : at+2], extranonce2Size: 2}
 	u := w.unit(uint64(coinbase[at+2])<<8 | uint64(coinbase[at+3]))
-	u.header.setNonce(2083236893)
-	hash := chainhash.Hash(u.header.hash())
+	u.header.SetNonce(2083236893)
+	hash := chainhash.Hash(u.header.Hash())
 	if hash.String() != "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f" {
 		t.Errorf("hash %v", hash)
 	}
-	if n := testing.AllocsPerRun(100, func() { u.header.hash() }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { u.header.Hash() }); n != 0 {
 		t.Errorf("%v allocations for a hash", n)
 	}
-	g := newGoal(target.FromDifficulty(2536.4))
+	g := pow.NewGoal(target.FromDifficulty(2536.4))
 	raw := [32]byte(hash)
-	if !g.met(&raw) {
+	if !g.Met(&raw) {
 		t.Error("genesis does not meet difficulty 2536.4")
 	}
-	if g := newGoal(target.FromDifficulty(2536.5)); g.met(&raw) {
+	if g := pow.NewGoal(target.FromDifficulty(2536.5)); g.Met(&raw) {
 		t.Error("genesis meets difficulty 2536.5")
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"math/bits"
 	"slices"
 	"strconv"
+
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/pow"
 )
 
 // Limits of what a server may send.
@@ -90,7 +92,7 @@ func decodeHash(dst *[sha256.Size]byte, text string) error {
 type work struct {
 	*job
 	session         *session
-	goal            goal
+	goal            pow.Goal
 	era             uint64 // equal for jobs without a clean one between them
 	extranonce1     []byte
 	extranonce2Size int
@@ -100,7 +102,7 @@ type work struct {
 // unit is the part of a work that is searched by the nonce alone.
 type unit struct {
 	work        *work
-	header      header
+	header      pow.Header
 	extranonce2 []byte
 	versionBits uint32
 }
@@ -118,11 +120,11 @@ func (w *work) unit(n uint64) *unit {
 	}
 	u.versionBits = uint32(n) << bits.TrailingZeros32(w.mask|1<<31) & w.mask
 
-	root := merkleRoot(slices.Concat(w.coinb1, w.extranonce1, u.extranonce2, w.coinb2), w.branch)
-	binary.LittleEndian.PutUint32(u.header[offsetVersion:], w.version&^w.mask|u.versionBits)
-	copy(u.header[offsetPrev:], w.prev[:])
-	copy(u.header[offsetRoot:], root[:])
-	binary.LittleEndian.PutUint32(u.header[offsetTime:], w.ntime)
-	binary.LittleEndian.PutUint32(u.header[offsetBits:], w.bits)
+	root := pow.MerkleRoot(pow.DoubleHash(slices.Concat(w.coinb1, w.extranonce1, u.extranonce2, w.coinb2)), w.branch)
+	binary.LittleEndian.PutUint32(u.header[pow.OffsetVersion:], w.version&^w.mask|u.versionBits)
+	copy(u.header[pow.OffsetPrev:], w.prev[:])
+	copy(u.header[pow.OffsetRoot:], root[:])
+	binary.LittleEndian.PutUint32(u.header[pow.OffsetTime:], w.ntime)
+	binary.LittleEndian.PutUint32(u.header[pow.OffsetBits:], w.bits)
 	return u
 }

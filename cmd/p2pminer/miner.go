@@ -51,9 +51,9 @@ func (m *miner) search(ctx context.Context, u *unit) {
 			return
 		}
 		for n := nonce; n < end; n++ {
-			u.header.setNonce(uint32(n))
-			hash := u.header.hash()
-			if !u.work.goal.met(&hash) {
+			u.header.SetNonce(uint32(n))
+			hash := u.header.Hash()
+			if !u.work.goal.Met(&hash) {
 				continue
 			}
 			u.work.session.submit(ctx, u, uint32(n))

@@ -15,7 +15,7 @@ func TestParseURL(t *testing.T) {
 		"host:25":                       "host:25",
 		"[::1]:25":                      "[::1]:25",
 		"::1":                           "[::1]:3333",
-		"stratum+ssl://host":            "",
+		"stratum+ssl://host:1":          "host:1",
 		"http://host":                   "",
 		"host:0":                        "",
 		"host:99999":                    "",
@@ -25,8 +25,8 @@ func TestParseURL(t *testing.T) {
 		"user@host:1":                   "",
 		"stratum+tcp://host:1/path":     "",
 	} {
-		got, err := parseURL(url)
-		if got != want || (err == nil) != (want != "") {
+		got, secure, err := parseURL(url)
+		if got != want || (err == nil) != (want != "") || secure != strings.Contains(url, "ssl") {
 			t.Errorf("%q: %q, %v", url, got, err)
 		}
 	}
@@ -60,7 +60,19 @@ func TestCommandLine(t *testing.T) {
 		{"--threads=-1", exitUsage, "", "--threads"},
 		{"--threads=two", exitUsage, "", "threads"},
 		{"--hashrate=fast", exitUsage, "", "--hashrate"},
-		{"--url=stratum+ssl://host", exitUsage, "", "only stratum+tcp"},
+		{"--url=stratum2+tcp://host", exitUsage, "", "only stratum+tcp"},
+		{"--help", exitOK, "--loginrate", ""},
+		{"--rate=5", exitUsage, "", "--rate is for --bench only"},
+		{"--bench=fast", exitUsage, "", "not one of idle, submit, login, cycle, slow"},
+		{"--bench --connections=0", exitUsage, "", "--connections"},
+		{"--bench --rate=-1", exitUsage, "", "--rate"},
+		{"--bench --rate=NaN", exitUsage, "", "--rate"},
+		{"--bench --duration=0s", exitUsage, "", "--duration"},
+		{"--bench --duration=1000h", exitUsage, "", "--duration"},
+		{"--bench --depth=0", exitUsage, "", "--depth"},
+		{"--bench --user=a\"b", exitUsage, "", "printable ASCII"},
+		{"--bench --pid=-1", exitUsage, "", "--pid"},
+		{"--bench --url=192.0.2.1:3333", exitRun, "", "--permitted"},
 	}
 	for _, test := range tests {
 		var out, errOut bytes.Buffer

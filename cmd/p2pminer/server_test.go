@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -11,8 +12,10 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/bench"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/stratum"
 )
@@ -26,6 +29,10 @@ type oneJob struct {
 func (o *oneJob) Work() stratum.Work                        { return o }
 func (o *oneJob) Reason() string                            { return "" }
 func (o *oneJob) Watch(ctx context.Context, changed func()) { <-ctx.Done() }
+
+func (o *oneJob) PrevBlock() chainhash.Hash { return o.job.PrevBlock }
+
+func (o *oneJob) Tip() *blockchain.Tip { return new(blockchain.Tip) }
 
 func (o *oneJob) Job([]byte, share.Class) (*mining.Job, error) {
 	job := o.job
@@ -58,7 +65,7 @@ func TestAgainstTheRealServer(t *testing.T) {
 	}}
 	server, err := stratum.New(stratum.Config{
 		Listen: []string{"127.0.0.1:0"}, Source: source, Params: &chaincfg.RegressionNetParams,
-		DefaultPayee: append([]byte{0, 20}, make([]byte, 20)...),
+		Payees: append(stratum.FixedPayee{0, 20}, make([]byte, 20)...),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -114,5 +121,47 @@ func TestAgainstTheRealServer(t *testing.T) {
 	}
 	if len(versions) < 2 {
 		t.Error("version bits were not rolled")
+	}
+}
+
+// The load generator's flags and output, as JSON.
+func TestBench(t *testing.T) {
+	now := uint32(time.Now().Unix())
+	source := &oneJob{job: mining.Job{
+		Version: 0x20000000, Bits: 0x207fffff, Time: now, MinTime: now - 600, MaxTime: now + 7000,
+		Head: make([]byte, 90), Coinb2: make([]byte, 4), ShareTarget: target.FromDifficulty(1), BlockTarget: target.FromDifficulty(1),
+	}}
+	server, err := stratum.New(stratum.Config{
+		Listen: []string{"127.0.0.1:0"}, Source: source, Params: &chaincfg.RegressionNetParams, MinDifficulty: 1e-9,
+		Payees: append(stratum.FixedPayee{0, 20}, make([]byte, 20)...),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- server.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+
+	var out, errOut bytes.Buffer
+	code := run([]string{"--bench", "--url=stratum+tcp://" + server.Addrs()[0].String(), "--connections=20",
+		"--rate=200", "--duration=100ms", "--prepare=0s", "--json", "--threads=1"}, &out, &errOut)
+	var report bench.Report
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil || code != exitOK {
+		t.Fatalf("exit code %d, %v\n%s%s", code, err, out.String(), errOut.String())
+	}
+	if report.Logins.Succeeded != 20 || report.Submits.Accepted != 20 {
+		t.Errorf("%+v", report)
+	}
+	if !strings.Contains(errOut.String(), "load test of 127.0.0.1") {
+		t.Errorf("progress %q", errOut.String())
 	}
 }

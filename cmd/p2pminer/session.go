@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/p2poold/p2poold/blockchain/target"
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/pow"
 )
 
 // Limits and times of a session.
@@ -310,7 +311,7 @@ func (s *session) notify(params []json.RawMessage) error {
 	s.client.stats.setDifficulty(s.difficulty)
 	s.client.board.show(&work{
 		job: j, session: s, era: s.era,
-		goal:        newGoal(target.FromDifficulty(s.difficulty)),
+		goal:        pow.NewGoal(target.FromDifficulty(s.difficulty)),
 		extranonce1: s.extranonce1, extranonce2Size: s.extranonce2Size, mask: s.mask,
 	})
 	return nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/pow"
 )
 
 // submit sends a solution. While too many answers are outstanding it waits, so
@@ -23,7 +25,7 @@ func (s *session) submit(ctx context.Context, u *unit, nonce uint32) {
 	id := s.nextID.Add(1)
 	params := []string{
 		s.client.cfg.user, u.work.id, hex.EncodeToString(u.extranonce2),
-		hex32(binary.LittleEndian.Uint32(u.header[offsetTime:])), hex32(nonce),
+		hex32(binary.LittleEndian.Uint32(u.header[pow.OffsetTime:])), hex32(nonce),
 	}
 	if u.work.mask != 0 {
 		params = append(params, hex32(u.versionBits))
