@@ -3,10 +3,11 @@
 # `make` or `make help` lists what can be made. Everything needs Go and git only;
 # the Bitcoin node of the demo and of the tests is btcd, pinned in go.mod as a tool.
 
-GO       ?= go
-BLOCKS   ?= 0
-HASHRATE ?= 2M
-FUZZTIME ?= 30s
+GO        ?= go
+BLOCKS    ?= 0
+HASHRATE  ?= 2M
+FUZZTIME  ?= 30s
+FAULTTIME ?= 1h
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race bench fuzz soak lint demo clean
@@ -34,8 +35,11 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-soak: ## kill -9 at 1,000 random moments and 1,000 flipped bits, on the real program
+soak: ## 1,000 kills and 1,000 flipped bits; a million bad frames, hostile peers; 100 virtual days and FAULTTIME (1h) of network faults
 	P2POOL_KILLS=1000 P2POOL_FLIPS=1000 $(GO) test -count=1 -v -timeout 60m -run 'TestKillAtRandom|TestDamagedDatabase' ./internal/harness
+	P2POOL_FRAMES=1000000 $(GO) test -count=1 -v -timeout 30m -run 'TestBadFrames' ./p2p/peer
+	P2POOL_SIEGE=3s P2POOL_TCP_FRAMES=100000 $(GO) test -count=1 -v -timeout 30m -run 'TestHostile|TestHalfOpen|TestBadFrames' ./cmd/p2poold
+	P2POOL_DAYS=100 P2POOL_FAULT_TIME=$(FAULTTIME) $(GO) test -count=1 -v -timeout 6h -run 'TestVirtual|TestReal' ./cmd/p2poold
 
 lint: ## check formatting, vet and staticcheck
 	@set -e; unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go') </dev/null); \

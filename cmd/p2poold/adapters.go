@@ -12,6 +12,7 @@ import (
 	"github.com/p2poold/p2poold/database"
 	"github.com/p2poold/p2poold/internal/chainman"
 	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/mining/nodes"
 )
 
 type shareID = chainhash.Hash
@@ -25,12 +26,15 @@ func (c syncChain) Tip() (id chainhash.Hash, height uint32, work uint256.Uint256
 	return tip.ID, tip.Height, tip.Work
 }
 
+// Base returns where what is kept of our chain begins.
+func (c syncChain) Base() uint32 { return c.Manager.Stats().First }
+
 // bitcoinHeaders is the Bitcoin node as internal/chainman wants it.
-type bitcoinHeaders struct{ *bitcoind.Client }
+type bitcoinHeaders struct{ *nodes.Pool }
 
 // HeadersBack returns the headers that end with hash, oldest first.
 func (b bitcoinHeaders) HeadersBack(ctx context.Context, hash chainhash.Hash, n int) ([]wire.BlockHeader, uint32, error) {
-	infos, err := b.Client.HeadersBack(ctx, hash, n)
+	infos, err := b.Pool.HeadersBack(ctx, hash, n)
 	if err != nil || len(infos) == 0 {
 		return nil, 0, unknownBlock(err)
 	}
@@ -43,7 +47,7 @@ func (b bitcoinHeaders) HeadersBack(ctx context.Context, hash chainhash.Hash, n 
 
 // Invalid reports whether the Bitcoin node calls a block invalid.
 func (b bitcoinHeaders) Invalid(ctx context.Context, hash chainhash.Hash) (bool, error) {
-	info, err := b.Client.Header(ctx, hash)
+	info, err := b.Pool.Header(ctx, hash)
 	return info.Invalid, unknownBlock(err)
 }
 

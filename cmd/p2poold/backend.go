@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/p2poold/p2poold/blockchain/target"
@@ -37,17 +38,23 @@ func (b backend) Info(context.Context) (*rpcserver.Info, error) {
 		Version: version(), ProtocolVersion: message.ProtocolVersion,
 		Network: n.cfg.params.Network.String(), Pool: n.cfg.params.Pool,
 		ChainID: fmt.Sprintf("%x", n.cfg.params.ChainID[:]),
-		Uptime:  int64(time.Since(n.started) / time.Second), Address: n.cfg.General.Address,
+		Uptime:  int64(time.Since(n.started) / time.Second), DonationAddress: n.cfg.General.Donee,
 		StratumConnections: n.stratum.Connections(), HashRate: n.stratum.Hashrate(),
-		Starting: b.ready() != nil, Bitcoind: b.bitcoind(),
+		Starting: b.ready() != nil,
 	}
+	info.Addresses = b.ownAddresses()
+	if len(info.Addresses) > 0 {
+		info.Address = info.Addresses[0]
+	}
+	info.Fee, info.Donation, _ = n.payees.Terms()
 	if !info.Starting {
 		tip := n.chain.Tip()
 		if !tip.Empty {
 			info.Tip = tip.ID.String()
 		}
 		info.Height, info.ShareDifficulty = tip.Height, target.Difficulty(&tip.NextTarget)
-		info.Syncing = n.peers.Progress().Syncing
+		progress := n.peers.Progress()
+		info.Syncing, info.Sync = progress.Syncing, syncInfo(&progress)
 		info.PoolHashRate = n.chain.Hashrate(poolHashrateShares)
 	}
 	for _, w := range n.stratum.Workers() {
@@ -65,6 +72,7 @@ func (b backend) Info(context.Context) (*rpcserver.Info, error) {
 	}
 	info.Health = b.health(info)
 	info.Healthy = len(info.Health) == 0
+	info.Bitcoind = b.bitcoind() // after health, which must not be good before it is connected
 	return info, nil
 }
 
@@ -77,22 +85,40 @@ func (b backend) health(info *rpcserver.Info) []string {
 	if h := b.n.bitcoin.Health(); !h.OK {
 		reasons = append(reasons, h.Reason)
 	}
-	if reason := b.n.generator.Reason(); reason != "" && (len(reasons) == 0 || reason != reasons[0]) {
-		reasons = append(reasons, "miners get no work: "+reason)
+	reasons = append(reasons, b.withheld()...)
+	reasons = append(reasons, b.spareTrouble(b.n.bitcoin.Health())...)
+	if reason := b.n.solutions.Health(); reason != "" {
+		reasons = append(reasons, reason)
 	}
-	if info.Peers == 0 && b.n.cfg.params.Public() {
+	if info.Peers == 0 && b.n.cfg.params.Public() && !slices.Contains(reasons, "miners get no work: "+reasonNoPeers) {
 		reasons = append(reasons, "no connection to other nodes of the pool: check --addnode and the firewall")
 	}
 	return reasons
 }
 
+// withheld lists why miners get no work, and what else the supervisor found.
+func (b backend) withheld() []string {
+	var list []string
+	found := b.n.checkup.Load()
+	if found == nil {
+		found = new(checkup)
+	}
+	for _, reason := range found.holds {
+		list = append(list, "miners get no work: "+reason)
+	}
+	if reason := b.n.generator.Reason(); reason != "" && !slices.Contains(found.holds, reason) {
+		list = append(list, "miners get no work: "+reason)
+	}
+	return append(list, found.warnings...)
+}
+
 // bitcoind describes the Bitcoin node.
 func (b backend) bitcoind() rpcserver.BitcoindInfo {
 	if p := b.n.pending.Load(); p != nil {
-		return rpcserver.BitcoindInfo{InitialDownload: p.syncing, Error: p.bitcoin}
+		return rpcserver.BitcoindInfo{InitialDownload: p.syncing, Error: p.bitcoin, Nodes: b.bitcoinNodes()}
 	}
 	h := b.n.bitcoin.Health()
-	info := rpcserver.BitcoindInfo{Connected: h.OK, InitialDownload: h.Kind == bitcoind.ErrSyncing, Error: h.Reason}
+	info := rpcserver.BitcoindInfo{Connected: h.OK, InitialDownload: h.Kind == bitcoind.ErrSyncing, Error: h.Reason, Nodes: b.bitcoinNodes()}
 	if t := b.n.generator.Template(); t != nil {
 		info.BitcoinHeight = t.Height - 1
 		info.BestBlock = t.PrevBlock.String()
@@ -135,11 +161,13 @@ func peerInfo(p *p2p.PeerInfo) rpcserver.PeerInfo {
 		transport = "v2"
 	}
 	info := rpcserver.PeerInfo{
-		ID: p.ID, Addr: p.Addr, Inbound: p.Inbound, Transport: transport, SessionID: hex.EncodeToString(p.SessionID), UserAgent: p.UserAgent,
+		ID: p.ID, Addr: p.Addr, Network: networkName(p.Network), Inbound: p.Inbound, Transport: transport, SessionID: hex.EncodeToString(p.SessionID), UserAgent: p.UserAgent,
 		ProtocolVersion: p.Protocol, Services: fmt.Sprintf("%016x", uint64(p.Services)), RelayMode: int(p.Mode),
 		Connected: p.Connected.Unix(), LastSend: unix(p.LastSend), LastRecv: unix(p.LastRecv),
 		BytesSent: p.BytesOut, BytesRecv: p.BytesIn, Ping: p.Ping.Seconds(), TimeOffset: p.ClockOffset,
-		Height: p.Height, Score: p.Misbehaviour,
+		BytesSentPerMsg: p.BytesOutPer, BytesRecvPerMsg: p.BytesInPer,
+		VerifyTime: p.Verifying.Seconds(), ServeTime: p.Serving.Seconds(), Throttled: p.Throttled.Seconds(),
+		Height: p.Height, Whitelisted: p.Whitelisted, Discouraged: p.Discouraged, Score: p.Misbehaviour,
 	}
 	if p.Best != (shareID{}) {
 		info.BestShare = p.Best.String()

@@ -2,55 +2,107 @@ package main
 
 import (
 	"context"
-	"errors"
+	"time"
 
-	"github.com/btcsuite/btcd/chainhash/v2"
-
+	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/internal/rpcserver"
 	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/mining/solutions"
 )
 
-// coinbaseMaturity is how many blocks must follow before wallets let a coinbase
-// be spent (Bitcoin's COINBASE_MATURITY).
-const coinbaseMaturity = 100
+// observeInterval is how often the sharechain is looked through for blocks of others
+// that came here as shares only.
+const observeInterval = 30 * time.Second
+
+// runBlocks brings the sharechain's blocks to the journal.
+func (n *node) runBlocks(ctx context.Context) error {
+	ticker := time.NewTicker(observeInterval)
+	defer ticker.Stop()
+	for {
+		n.observeBlocks()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// observeBlocks adds the sharechain's blocks to the journal, which knows most of them.
+func (n *node) observeBlocks() {
+	var records []solutions.Record
+	for _, info := range n.chain.Blocks(rpcserver.MaxBlocks) {
+		records = append(records, blockRecord(&info))
+	}
+	n.solutions.Observe(records)
+}
+
+// blockRecord describes a share that is a Bitcoin block.
+func blockRecord(info *blockchain.Info) solutions.Record {
+	return solutions.Record{
+		Hash: info.ID, Height: info.BitcoinHeight, ShareHeight: info.Height, Time: int64(info.Time),
+		Payee: solutions.Script(info.Payee), Value: info.CoinbaseValue,
+	}
+}
 
 // FoundBlocks implements rpcserver.PayoutBackend.
 func (b backend) FoundBlocks(ctx context.Context, count int) ([]rpcserver.FoundBlock, error) {
 	if err := b.ready(); err != nil {
 		return nil, err
 	}
+	b.n.observeBlocks()
+	// A node that is away makes the answer older, no more.
+	_ = b.n.solutions.Refresh(ctx)
 	list := []rpcserver.FoundBlock{}
-	answers := true
-	for _, info := range b.n.chain.Blocks(count) {
-		block := rpcserver.FoundBlock{
-			Hash: info.ID.String(), Height: info.BitcoinHeight, ShareHeight: info.Height, Time: int64(info.Time),
-			Address: rpcserver.Address(info.Payee, b.n.cfg.params.Bitcoin), Value: info.CoinbaseValue,
-			Status: rpcserver.BlockUnknown,
-		}
-		if answers { // a node that is away must not be waited for again and again
-			var err error
-			block.Status, block.Confirmations, err = b.blockStatus(ctx, info.ID)
-			answers = err == nil
-		}
-		list = append(list, block)
+	for _, r := range b.n.solutions.List(count) {
+		list = append(list, rpcserver.FoundBlock{
+			Hash: r.Hash.String(), Height: r.Height, ShareHeight: r.ShareHeight, Time: r.Time,
+			Address: rpcserver.Address(r.Payee, b.n.cfg.params.Bitcoin), Value: r.Value,
+			Confirmations: r.Confirmations, Status: blockStatus[r.Status], Changed: r.Changed, Checked: r.Checked,
+			Own: r.Own, Worker: r.Worker, Reason: r.Reason,
+		})
 	}
 	return list, ctx.Err()
 }
 
-// blockStatus asks the Bitcoin node what became of a block.
-func (b backend) blockStatus(ctx context.Context, hash chainhash.Hash) (status string, confirmations int64, err error) {
-	header, err := b.n.bitcoin.Header(ctx, hash)
-	switch {
-	case errors.Is(err, bitcoind.ErrUnknownBlock):
-		return rpcserver.BlockPending, 0, nil
-	case err != nil:
-		return rpcserver.BlockUnknown, 0, err
-	case header.Invalid:
-		return rpcserver.BlockRejected, -1, nil
-	case !header.InBestChain:
-		return rpcserver.BlockStale, -1, nil
-	case header.Confirmations <= coinbaseMaturity:
-		return rpcserver.BlockImmature, header.Confirmations, nil
+// blockStatus translates the journal's words.
+var blockStatus = map[solutions.Status]string{
+	solutions.Pending:  rpcserver.BlockPending,
+	solutions.Accepted: rpcserver.BlockAccepted,
+	solutions.Orphaned: rpcserver.BlockOrphaned,
+	solutions.Rejected: rpcserver.BlockRejected,
+	solutions.Matured:  rpcserver.BlockMatured,
+}
+
+// bitcoinNodes describes each Bitcoin node.
+func (b backend) bitcoinNodes() []rpcserver.BitcoinNode {
+	var list []rpcserver.BitcoinNode
+	for _, s := range b.n.bitcoin.Nodes() {
+		info := rpcserver.BitcoinNode{
+			Addr: s.Addr, Current: s.Current, Healthy: s.Health.OK && !s.Behind && !s.Vetoed,
+			Reason: s.Health.Reason, Height: s.Height, Latency: s.Latency.Seconds(),
+		}
+		switch {
+		case !s.Health.OK:
+		case s.Vetoed:
+			info.Reason = "it builds on a block that is invalid, says a preferred node"
+		case s.Behind:
+			info.Reason = "it is on an old block"
+		}
+		list = append(list, info)
 	}
-	return rpcserver.BlockMature, header.Confirmations, nil
+	return list
+}
+
+// spareTrouble tells of Bitcoin nodes that can't stand in for the one that is mined on.
+func (b backend) spareTrouble(h bitcoind.Health) (reasons []string) {
+	if !h.OK {
+		return nil // told already
+	}
+	for _, s := range b.bitcoinNodes() {
+		if !s.Healthy {
+			reasons = append(reasons, "mining goes on without the Bitcoin node at "+s.Addr+": "+s.Reason)
+		}
+	}
+	return reasons
 }

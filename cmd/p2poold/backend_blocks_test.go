@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,17 +14,28 @@ import (
 	"github.com/p2poold/p2poold/mining/bitcoindtest"
 )
 
+// payTo returns the output script that the tests' jobs pay.
+func payTo(t *testing.T, n *node) []byte {
+	t.Helper()
+	script, err := payeeScript(regP2WPKH, n.cfg.params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return script
+}
+
 // TestFoundBlocks follows a block through everything that can become of it.
 func TestFoundBlocks(t *testing.T) {
 	withHome(t)
 	fake := newFake(t)
-	p, n := startNode(t, t.TempDir(), fake)
+	dir := t.TempDir()
+	p, n := startNode(t, dir, fake)
 	awaitInfo(t, p, "the node works", healthy)
 	if rows := call[[]rpcserver.FoundBlock](t, p, "getblocksfound"); len(rows) != 0 {
 		t.Errorf("found %+v", rows)
 	}
 	parent := n.generator.Template().PrevBlock
-	job, err := n.generator.Work().Job(n.cfg.payee, share.Class12)
+	job, err := n.generator.Work().Job(payTo(t, n), share.Class12)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +49,8 @@ func TestFoundBlocks(t *testing.T) {
 		for {
 			rows := call[[]rpcserver.FoundBlock](t, p, "getblocksfound", 5)
 			if len(rows) == 1 && rows[0].Status == status && rows[0].Confirmations == confirmations {
-				if b := rows[0]; b.Hash != block.Hash.String() || b.Height != 4 || b.Address != regP2WPKH || b.Value <= 0 {
+				if b := rows[0]; b.Hash != block.Hash.String() || b.Height != 4 || b.Address != regP2WPKH || b.Value <= 0 ||
+					!b.Own || b.Worker != "test" || b.Changed == 0 {
 					t.Errorf("%+v", b)
 				}
 				return
@@ -46,23 +61,168 @@ func TestFoundBlocks(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	check(rpcserver.BlockImmature, 1)
+	check(rpcserver.BlockAccepted, 1)
 	fake.MineOn(fake.MineOn(parent)) // a longer branch beside it
-	check(rpcserver.BlockStale, -1)
+	check(rpcserver.BlockOrphaned, -1)
 	fake.MarkInvalid(block.Hash)
 	check(rpcserver.BlockRejected, -1)
 	tip := block.Hash
 	for range 99 { // its own branch is the longest again
 		tip = fake.MineOn(tip)
 	}
-	check(rpcserver.BlockImmature, 100)
-	fake.MineOn(tip)
-	check(rpcserver.BlockMature, 101)
+	check(rpcserver.BlockAccepted, 100)
 	fake.SetFaults(bitcoindtest.Faults{Errors: map[string]*btcjson.RPCError{
 		"getblockheader": btcjson.NewRPCError(btcjson.ErrRPCBlockNotFound, "Block not found")}})
 	check(rpcserver.BlockPending, 0)
 	fake.SetFaults(bitcoindtest.Faults{})
+	check(rpcserver.BlockAccepted, 100)
 	fake.Down()
-	check(rpcserver.BlockUnknown, 0)
+	check(rpcserver.BlockAccepted, 100) // as far as is known
+	if err := fake.Up(); err != nil {
+		t.Fatal(err)
+	}
+	fake.MineOn(tip)
+	check(rpcserver.BlockMatured, 101)
+	p.stop(t)
+
+	// It isn't forgotten with the share, nor by a new start.
+	if err := os.RemoveAll(n.cfg.databaseDir()); err != nil {
+		t.Fatal(err)
+	}
+	p, _ = startNode(t, dir, fake)
+	awaitInfo(t, p, "the node works", healthy)
+	check(rpcserver.BlockMatured, 101)
+	p.stop(t)
+}
+
+// TestRestartSubmitsBlock: a block that the Bitcoin node never got from the run that
+// found it is submitted by the next one.
+func TestRestartSubmitsBlock(t *testing.T) {
+	withHome(t)
+	fake := newFake(t)
+	p, n := startNode(t, t.TempDir(), fake)
+	awaitInfo(t, p, "the node works", healthy)
+	job, err := n.generator.Work().Job(payTo(t, n), share.Class12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake.SetFaults(bitcoindtest.Faults{Pass: "another"}) // it refuses the first run from here on
+	block, err := n.generator.Submit(t.Context(), job, solve(t, job, &job.BlockTarget))
+	if err != nil || !block.Block {
+		t.Fatalf("%+v, %v", block, err)
+	}
+
+	// What a crash at this moment would leave.
+	dir := t.TempDir()
+	found := filepath.Join(dir, n.cfg.params.DataDirName(), "blocks-found")
+	if err := os.CopyFS(found, os.DirFS(n.cfg.foundDir())); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := startNode(t, dir, fake, "--bitcoind=http://"+bitcoindtest.FakeUser+":another@"+fake.Addr())
+	awaitInfo(t, again, "the node works", healthy)
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		rows := call[[]rpcserver.FoundBlock](t, again, "getblocksfound")
+		if len(rows) == 1 && rows[0].Hash == block.Hash.String() && rows[0].Status == rpcserver.BlockAccepted {
+			if !rows[0].Own || rows[0].Worker != "test" {
+				t.Errorf("%+v", rows[0])
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got %+v", rows)
+		}
+	}
+	if tip, _ := fake.Tip(); tip != block.Hash {
+		t.Errorf("tip %v", tip)
+	}
+	again.stop(t)
+	fake.SetFaults(bitcoindtest.Faults{})
+	p.stop(t)
+}
+
+// TestUnwritableBlocks: health tells of a directory that can't be written, and a block
+// is submitted all the same.
+func TestUnwritableBlocks(t *testing.T) {
+	withHome(t)
+	fake := newFake(t)
+	dir := t.TempDir()
+	cfg := mustLoad(t, arguments(dir, fake)...)
+	if err := os.MkdirAll(cfg.netDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cfg.foundDir(), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, n := startNode(t, dir, fake)
+	info := awaitInfo(t, p, "work", func(*rpcserver.Info) bool { return n.generator.Work() != nil })
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		info = awaitInfo(t, p, "an answer", func(*rpcserver.Info) bool { return true })
+		if !info.Healthy && strings.Contains(strings.Join(info.Health, "\n"), "found blocks can't be saved") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("health %q", info.Health)
+		}
+	}
+	job, err := n.generator.Work().Job(payTo(t, n), share.Class12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := n.generator.Submit(t.Context(), job, solve(t, job, &job.BlockTarget))
+	if err != nil || !block.Block {
+		t.Fatalf("%+v, %v", block, err)
+	}
+	if tip, _ := fake.Tip(); tip != block.Hash {
+		t.Errorf("tip %v", tip)
+	}
+	p.stop(t)
+}
+
+// TestBitcoinReorg: two blocks are replaced by three. The shares stay, and jobs move to
+// the new branch.
+func TestBitcoinReorg(t *testing.T) {
+	withHome(t)
+	fake := newFake(t)
+	p, n := startNode(t, t.TempDir(), fake)
+	awaitInfo(t, p, "the node works", healthy)
+	root, _ := fake.Tip()
+	on := func(what string) {
+		t.Helper()
+		tip, _ := fake.Tip()
+		awaitInfo(t, p, what, func(*rpcserver.Info) bool {
+			w := n.generator.Work()
+			return w != nil && !w.Template().Empty && w.Template().PrevBlock == tip
+		})
+		job, err := n.generator.Work().Job(payTo(t, n), share.Class12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if job.PrevBlock != tip {
+			t.Errorf("%s: job on %v, want %v", what, job.PrevBlock, tip)
+		}
+		before := n.chain.Tip()
+		out, err := n.generator.Submit(t.Context(), job, solve(t, job, &job.ShareTarget))
+		if err != nil || !out.Share {
+			t.Fatalf("%s: %+v, %v", what, out, err)
+		}
+		if after := n.chain.Tip(); after.Height != before.Height+1 && !before.Empty {
+			t.Errorf("%s: the chain went from height %d to %d", what, before.Height, after.Height)
+		}
+	}
+	on("work at the start")
+	fake.MineOn(fake.MineOn(root))
+	on("two blocks")
+	fake.MineOn(fake.MineOn(fake.MineOn(root)))
+	on("three others")
+	// Back to the old tip, which the sharechain must not follow; then on from there.
+	fake.Back(root)
+	awaitInfo(t, p, "no work", func(info *rpcserver.Info) bool {
+		return strings.Contains(strings.Join(info.Health, "\n"), "the Bitcoin node is behind")
+	})
+	tip := root
+	for range 4 {
+		tip = fake.MineOn(tip)
+	}
+	on("four others")
 	p.stop(t)
 }

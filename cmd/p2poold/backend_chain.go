@@ -11,6 +11,7 @@ import (
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
 	"github.com/p2poold/p2poold/internal/rpcserver"
+	"github.com/p2poold/p2poold/p2p/netsync"
 )
 
 // ChainInfo implements rpcserver.ChainBackend.
@@ -19,7 +20,7 @@ func (b backend) ChainInfo(context.Context) (*rpcserver.ChainInfo, error) {
 		return nil, err
 	}
 	n, p := b.n, b.n.cfg.params
-	tip, stats := n.chain.Tip(), n.chain.Stats()
+	tip, stats, progress := n.chain.Tip(), n.chain.Stats(), n.peers.Progress()
 	info := &rpcserver.ChainInfo{
 		Network: p.Network.String(), Pool: p.Pool, ChainID: fmt.Sprintf("%x", p.ChainID[:]),
 		Height: tip.Height, Time: int64(tip.Time), MedianTime: int64(tip.MinTime) - 1,
@@ -27,7 +28,7 @@ func (b backend) ChainInfo(context.Context) (*rpcserver.ChainInfo, error) {
 		Work: workHex(&tip.Work), BitcoinHeight: tip.BitcoinHeight + 1,
 		ShareInterval: int64(p.ShareInterval / time.Second), PoolHashRate: n.chain.Hashrate(poolHashrateShares),
 		FirstHeight: stats.First, Shares: stats.Main, Uncles: stats.Uncles, SideShares: stats.Side, Orphans: stats.Undecided,
-		Syncing: n.peers.Progress().Syncing,
+		Syncing: progress.Syncing, Sync: syncInfo(&progress),
 	}
 	if tip.Empty {
 		info.MedianTime, info.BitcoinHeight, info.Window.Whole = 0, 0, true
@@ -41,6 +42,15 @@ func (b backend) ChainInfo(context.Context) (*rpcserver.ChainInfo, error) {
 	w := n.chain.Window(tip.ID, bits)
 	info.Window = rpcserver.WindowInfo{Shares: w.Shares, Uncles: w.Uncles, Payees: w.Payees, StartHeight: w.First, EndHeight: w.Last, Whole: w.Whole}
 	return info, nil
+}
+
+// syncInfo describes the state of the sync.
+func syncInfo(p *netsync.Progress) rpcserver.SyncInfo {
+	done, total := p.Shares()
+	return rpcserver.SyncInfo{
+		Percent: p.Percent(), Shares: done, Total: total, Estimate: p.Estimate,
+		Rate: p.Rate, TimeLeft: int64(p.Left.Round(time.Second) / time.Second), Sources: p.Sources,
+	}
 }
 
 func workHex(work *uint256.Uint256) string {

@@ -119,9 +119,15 @@ func (b backend) payoutRows(odds *payout.Odds, first, end int, result payout.Res
 // Miners implements rpcserver.MiningBackend.
 func (b backend) Miners(context.Context) ([]rpcserver.MinerInfo, error) {
 	list := []rpcserver.MinerInfo{}
+	own := b.ownAddresses()
+	fee, donation, _ := b.n.payees.Terms()
 	for _, w := range b.n.stratum.Workers() {
+		address, charge := rpcserver.Address(w.Payee, b.n.cfg.params.Bitcoin), fee
+		if w.Payee == nil && len(own) > 0 {
+			address, charge = own[0], 0
+		}
 		list = append(list, rpcserver.MinerInfo{
-			Worker: w.Worker, Address: rpcserver.Address(w.Payee, b.n.cfg.params.Bitcoin), UserAgent: w.UserAgent,
+			Worker: w.Worker, Address: address, Fee: charge, Donation: donation, UserAgent: w.UserAgent,
 			Connections: w.Connections, Connected: unix(w.ConnectedSince), LastSubmit: unix(w.LastSubmit),
 			Difficulty: w.Difficulty, BestDifficulty: w.BestDifficulty, HashRate: w.Hashrate10m,
 			Accepted: w.Accepted, Shares: w.Shares, Stale: w.Stale,
@@ -140,12 +146,29 @@ func (b backend) Template(context.Context) (*rpcserver.TemplateInfo, error) {
 	if t == nil {
 		return nil, fmt.Errorf("%w: %s", rpcserver.ErrNotReady, reason)
 	}
-	return &rpcserver.TemplateInfo{
+	info := &rpcserver.TemplateInfo{
 		BitcoinHeight: t.Height, PreviousBlockHash: t.PrevBlock.String(), Version: t.Version,
 		Bits: rpcserver.Bits(t.Bits), BitcoinDifficulty: rpcserver.Difficulty(t.Bits),
 		CurTime: int64(t.CurTime), MinTime: int64(t.MinTime), CoinbaseValue: t.CoinbaseValue,
 		Transactions: len(t.Txs), Weight: t.Weight(), WeightLimit: t.WeightLimit,
 		Sigops: t.Sigops(), SigopLimit: t.SigopLimit, Rules: t.Rules, Received: t.Received.Unix(),
 		Jobs: reason == "", Reason: reason,
-	}, nil
+		Empty: t.Empty,
+	}
+	b.tips(info)
+	return info, nil
+}
+
+// tips fills in how the node hears of blocks.
+func (b backend) tips(info *rpcserver.TemplateInfo) {
+	stats := b.n.bitcoin.TipStats()
+	if stats.Known && stats.Hash.String() == info.PreviousBlockHash {
+		info.TipSource, info.TipAhead = stats.Source.String(), stats.Ahead.Seconds()
+	}
+	for _, s := range stats.Sources {
+		info.TipSources = append(info.TipSources, rpcserver.TipSource{
+			Source: s.Source.String(), Connections: s.Connections, First: s.First, Later: s.Later,
+			Behind: s.Behind.Seconds(), Refused: s.Refused,
+		})
+	}
 }

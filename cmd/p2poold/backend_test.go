@@ -134,7 +134,7 @@ func TestUncles(t *testing.T) {
 	awaitInfo(t, p, "the node works", healthy)
 	mine(t, n, regP2WPKH, 1)
 	old := n.generator.Work()
-	job, err := old.Job(n.cfg.payee, share.Class36)
+	job, err := old.Job(n.cfg.own[0].Script, share.Class36)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestPeerCommands(t *testing.T) {
 		peer := peers[0]
 		if peer.Inbound != side.inbound || peer.BestShare != side.best || peer.Height != side.height || peer.Transport != "v2" || len(peer.SessionID) != 64 || peer.RelayMode != 1 ||
 			peer.Services != "0000000000000800" || peer.UserAgent != userAgent() || peer.Connected < began ||
-			peer.LastSend < peer.Connected || peer.LastRecv < peer.Connected || peer.BytesSent == 0 || peer.BytesRecv == 0 ||
+			peer.LastSend < peer.Connected || peer.LastRecv < peer.Connected || peer.BytesSent == 0 || peer.BytesRecv == 0 || peer.BytesSentPerMsg["version"] == 0 || peer.BytesRecvPerMsg["verack"] == 0 || peer.Throttled != 0 ||
 			peer.TimeOffset < -1 || peer.TimeOffset > 1 || peer.Score != 0 {
 			t.Errorf("%+v", peer)
 		}

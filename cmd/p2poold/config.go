@@ -10,12 +10,16 @@ import (
 	"reflect"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/jessevdk/go-flags"
 
 	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/cmd/internal/appdir"
 	"github.com/p2poold/p2poold/cmd/internal/conffile"
+	"github.com/p2poold/p2poold/mining/merged"
+	"github.com/p2poold/p2poold/mining/payee"
+	"github.com/p2poold/p2poold/p2p"
 	"github.com/p2poold/p2poold/p2p/netaddr"
 )
 
@@ -25,14 +29,18 @@ import (
 type config struct {
 	General generalConfig `group:"General"`
 	Bitcoin bitcoinConfig `group:"Bitcoin node"`
+	Merged  mergedConfig  `group:"Merged mining"`
 	P2P     p2pConfig     `group:"Pool network"`
 	Stratum stratumConfig `group:"Miners"`
 	RPC     rpcConfig     `group:"Control (RPC)"`
 	Log     logConfig     `group:"Logging"`
 
 	params *chainparams.Params
-	netDir string // DATADIR/NETWORK-POOL, absolute
-	payee  []byte // output script of --address, nil without one
+	netDir string         // DATADIR/NETWORK-POOL, absolute
+	own    []payee.Source // of --address
+	donee  []byte         // output script of --donationaddress, nil without one
+
+	now func() time.Time // for tests; nil: time.Now
 
 	confFile string            // that was read, "" if there is none
 	origin   map[string]string // option name → where it was set, for error messages
@@ -40,36 +48,70 @@ type config struct {
 
 // generalConfig is what everything else depends on.
 type generalConfig struct {
-	ConfigFile      string `short:"C" long:"configfile" value-name:"FILE" description:"Conf file to read (default: p2pool.conf in the data directory)" no-ini:"true"`
-	Version         bool   `short:"V" long:"version" description:"Show the version and exit" no-ini:"true"`
-	CheckDB         bool   `long:"checkdb" description:"Verify the stored sharechain, report, and exit" no-ini:"true"`
-	Reindex         bool   `long:"reindex" description:"Rebuild the database from what can be read of it, then run; the old one is kept" no-ini:"true"`
-	Network         string `long:"network" value-name:"NAME" description:"Bitcoin network: mainnet, testnet4, signet or regtest"`
-	SignetChallenge string `long:"signetchallenge" value-name:"HEX" description:"Block challenge of a custom signet"`
-	Pool            string `long:"pool" value-name:"NAME" description:"Pool: main, mini, or the name of a private pool"`
-	DataDir         string `long:"datadir" value-name:"DIR" description:"Where everything is kept, in one directory per network and pool"`
-	Address         string `long:"address" value-name:"ADDRESS" description:"Payout address of this node; without one, miners must log in with an address of their own"`
-	Tag             string `long:"tag" value-name:"TEXT" description:"Text of up to 16 characters to put into the coinbase of found blocks"`
+	ConfigFile      string   `short:"C" long:"configfile" value-name:"FILE" description:"Conf file to read (default: p2pool.conf in the data directory)" no-ini:"true"`
+	Version         bool     `short:"V" long:"version" description:"Show the version and exit" no-ini:"true"`
+	CheckDB         bool     `long:"checkdb" description:"Verify the stored sharechain, report, and exit" no-ini:"true"`
+	Reindex         bool     `long:"reindex" description:"Rebuild the database from what can be read of it, then run; the old one is kept" no-ini:"true"`
+	Network         string   `long:"network" value-name:"NAME" description:"Bitcoin network: mainnet, testnet4, signet or regtest"`
+	SignetChallenge string   `long:"signetchallenge" value-name:"HEX" description:"Block challenge of a custom signet"`
+	Pool            string   `long:"pool" value-name:"NAME" description:"Pool: main, mini, or the name of a private pool"`
+	DataDir         string   `long:"datadir" value-name:"DIR" description:"Where everything is kept, in one directory per network and pool"`
+	Address         []string `long:"address" value-name:"ADDRESS" description:"Payout address of this node, or descriptor such as wpkh(xpub.../0/*), may be repeated; without one, miners must log in with an address of their own"`
+	Fee             float64  `long:"fee" value-name:"PERCENT" description:"Part of the jobs of miners with an address of their own that pays this node's instead, by lot"`
+	Donation        float64  `long:"donation" value-name:"PERCENT" description:"Part of all jobs that pays --donationaddress, by lot"`
+	Donee           string   `long:"donationaddress" value-name:"ADDRESS" description:"Address that --donation is for; there is none unless you name one"`
+	Tag             string   `long:"tag" value-name:"TEXT" description:"Text of up to 16 characters to put into the coinbase of found blocks"`
+	MinFree         int      `long:"minfreespace" value-name:"MIB" description:"Give miners no work while the disk has less free space than this, in MiB; 0 doesn't look"`
 }
 
 // bitcoinConfig says how to reach the Bitcoin node.
 type bitcoinConfig struct {
-	URL    string `long:"bitcoind" value-name:"URL" unquote:"false" description:"RPC address of the Bitcoin node, http://[USER:PASSWORD@]HOST[:PORT] (default: this machine, the network's usual port)"`
-	Cookie string `long:"bitcoindcookie" value-name:"FILE" description:"Cookie file of the Bitcoin node (default: where Bitcoin Core keeps it, if the URL has no password)"`
+	URL       []string `long:"bitcoind" value-name:"URL" unquote:"false" description:"RPC address of the Bitcoin node, http://[USER:PASSWORD@]HOST[:PORT] (default: this machine, the network's usual port); may be repeated, the preferred node first"`
+	Cookie    []string `long:"bitcoindcookie" value-name:"FILE" description:"Cookie file of the Bitcoin node (default: where Bitcoin Core keeps it, if the URL has no password); of several nodes, one for each URL without a password, in their order"`
+	ZMQ       []string `long:"zmq" value-name:"ADDR" description:"Where Bitcoin Core publishes blocks by ZMQ, tcp://HOST:PORT, may be repeated (default: as it says itself)"`
+	P2P       string   `long:"bitcoinp2p" value-name:"ADDR" description:"The Bitcoin node's port for peers, where it tells of new blocks (default: the usual one on its machine, none on regtest); 0 uses none"`
+	Speculate bool     `long:"speculate" description:"Work on a block before the Bitcoin node has checked more than its proof of work; needs --bitcoinp2p"`
+
+	nodes   []bitcoinNode
+	p2p     string // of P2P, with port; empty if that is not given
+	findP2P bool   // try the usual port
+}
+
+// mergedConfig says what to mine besides Bitcoin.
+type mergedConfig struct {
+	URL []string `long:"mergedmining" value-name:"URL" unquote:"false" default-mask:"-" description:"Mine the chain of this node too, http://USER:PASSWORD@HOST:PORT/?address=ADDRESS, where the address is one of that chain; may be repeated"`
+
+	nodes []*merged.Endpoint
 }
 
 // p2pConfig is about the connections to other nodes of the pool.
 type p2pConfig struct {
-	Listen   []string `long:"listen" value-name:"ADDR" description:"Address to accept other nodes on, may be repeated (default: all interfaces, the network's port)"`
-	NoListen bool     `long:"nolisten" description:"Accept no connections from other nodes; the same follows from --connect unless --listen is given too"`
+	Listen   []string `long:"listen" value-name:"ADDR" description:"Address to accept other nodes on, may be repeated (default: all interfaces, the network's port); with =onion or =i2p behind it, for a hidden service"`
+	NoListen bool     `long:"nolisten" description:"Accept no connections from other nodes; the same follows from --connect and --proxy unless --listen is given too"`
 	Connect  []string `long:"connect" value-name:"ADDR" description:"Connect to this node and to no others that are not named so, may be repeated"`
 	AddNode  []string `long:"addnode" value-name:"ADDR" description:"Connect to this node besides those found otherwise, may be repeated"`
+	Solo     bool     `long:"solo" description:"Give miners work on a public pool although no other node is connected; what they find alone is worth nothing to the others"`
 	MaxPeers int      `long:"maxpeers" value-name:"N" description:"Most connections to other nodes, both directions together"`
+	White    []string `long:"whitelist" value-name:"ADDR" description:"Never ban or discourage peers at this address or network (10.0.0.0/8), may be repeated"`
+	BanTime  string   `long:"banduration" value-name:"TIME" description:"How long a peer that broke a rule is kept at a distance, such as 24h; 0 only disconnects it"`
 	External []string `long:"externalip" value-name:"ADDR" description:"Address at which others reach this node, for them to pass on, may be repeated (default: the one they see)"`
 	NoSeeds  bool     `long:"nodnsseed" description:"Don't ask the DNS for addresses of nodes"`
 	V2       bool     `long:"v2transport" description:"Encrypt connections to nodes that can (BIP 324); 0 encrypts none"`
+	Verify   bool     `long:"verifytemplates" description:"Have the Bitcoin node judge the blocks that others' shares would be, and disconnect who sends invalid ones; costs the node half a second each"`
+	Proxy    string   `long:"proxy" value-name:"ADDR" description:"SOCKS5 proxy for connections to other nodes, such as Tor's; it resolves their names, and nobody can connect to this node unless --listen is given too"`
+	Onion    string   `long:"onion" value-name:"ADDR" description:"SOCKS5 port of Tor, for nodes in Tor only (default: --proxy); 0 connects to none there"`
+	I2P      string   `long:"i2p" value-name:"ADDR" description:"SOCKS5 port of an I2P router, for nodes in I2P only"`
+	OnlyNet  []string `long:"onlynet" value-name:"NET" description:"Find nodes in this network only, ipv4, ipv6, onion or i2p; may be repeated"`
+	UPnP     bool     `long:"upnp" description:"Have the router forward the port to this node, by UPnP"`
+	NATPMP   bool     `long:"natpmp" description:"Have the router forward the port to this node, by NAT-PMP, which is tried before --upnp"`
+	NoMDNS   bool     `long:"nomdns" description:"Don't look for nodes in the local network, and don't show this one there (default on regtest; the same follows from --connect, --proxy, and --onlynet without ipv4)"`
 
-	external []netaddr.Addr
+	external  []netaddr.Addr
+	whitelist []netip.Prefix
+	banTime   time.Duration
+	hidden    []p2p.HiddenService // of --listen=…=onion
+	only      []netaddr.Network
+	mdns      bool // nodes are looked for in the local network
 }
 
 // stratumConfig is about the connections of miners.
@@ -106,8 +148,8 @@ const defaultMaxPeers = 8 + 2 + 1 + 114
 // adds the others.
 func defaultConfig() config {
 	return config{
-		General: generalConfig{Network: "mainnet", Pool: "main", DataDir: appdir.Default},
-		P2P:     p2pConfig{MaxPeers: defaultMaxPeers, V2: true},
+		General: generalConfig{Network: "mainnet", Pool: "main", DataDir: appdir.Default, MinFree: defaultMinFree},
+		P2P:     p2pConfig{MaxPeers: defaultMaxPeers, BanTime: defaultBanTime, V2: true},
 		Log:     logConfig{Level: "info", MaxSize: 10, MaxFiles: 10},
 	}
 }
@@ -203,6 +245,9 @@ func flagError(parser *flags.Parser, err error) error {
 	case opt.Field().Type.Kind() == reflect.Bool:
 		return fmt.Errorf("--%s: write --%s, or --%s=0 to override the conf file", name, name, name)
 	}
+	if opt.Field().Type.Kind() == reflect.Float64 {
+		return fmt.Errorf("--%s: it must be a number, such as 1.5", name)
+	}
 	return fmt.Errorf("--%s: it must be a whole number", name)
 }
 
@@ -236,7 +281,11 @@ func (c *config) validate() error {
 		c.validateNetwork,
 		c.validateDataDir,
 		c.validatePayout,
+		c.validateTag,
+		c.validateDisk,
 		c.validateBitcoind,
+		c.validateMerged,
+		c.validateSignals,
 		c.validateP2P,
 		c.validateStratum,
 		c.validateRPC,
@@ -278,3 +327,6 @@ func (c *config) databaseDir() string { return filepath.Join(c.netDir, appdir.Da
 
 // peersFile is where the addresses of other nodes are kept.
 func (c *config) peersFile() string { return filepath.Join(c.netDir, appdir.Peers) }
+
+// foundDir is where found blocks are kept.
+func (c *config) foundDir() string { return filepath.Join(c.netDir, appdir.FoundBlocks) }

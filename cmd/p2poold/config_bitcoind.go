@@ -4,43 +4,89 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/cmd/internal/appdir"
 	"github.com/p2poold/p2poold/cmd/internal/hostport"
+	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/mining/nodes"
 )
 
 // errBitcoindURL is the whole message about a URL that cannot be parsed: the
 // text itself may hold a password and must not end up in a log.
 var errBitcoindURL = errors.New("write http://user:password@host:port, with any of the characters @ : / ? # % in the password as %40 %3A %2F %3F %23 %25")
 
-// validateBitcoind completes URL and Cookie, so that the URL has a port and
-// either it has user and password or there is a cookie file.
+// bitcoinNode is a Bitcoin node of the configuration, with user and password in the URL
+// or else a cookie file.
+type bitcoinNode struct{ url, cookie string }
+
+// validateBitcoind completes URL and Cookie, so that each URL has a port, and makes nodes
+// of them: the cookie files belong, in order, to the URLs without user and password.
 func (c *config) validateBitcoind() error {
 	b := &c.Bitcoin
-	if b.URL == "" {
-		b.URL = "http://127.0.0.1"
+	if len(b.URL) == 0 {
+		b.URL = []string{"http://127.0.0.1"}
 	}
-	u, err := parseBitcoindURL(b.URL, c.params.DefaultBitcoindPort)
-	if err != nil {
-		return c.invalid("bitcoind", err)
+	if len(b.URL) > nodes.MaxNodes {
+		return c.invalid("bitcoind", fmt.Errorf("at most %d Bitcoin nodes", nodes.MaxNodes))
 	}
-	b.URL = u.String()
-	switch {
-	case b.Cookie != "" && u.User != nil:
-		return c.invalid("bitcoindcookie", errors.New("--bitcoind has a user and password already; use either them or the cookie"))
-	case b.Cookie != "":
-		if b.Cookie, err = cookiePath(b.Cookie); err != nil {
-			return c.invalid("bitcoindcookie", err)
+	var bare []*bitcoinNode // those that need a cookie
+	b.nodes = make([]bitcoinNode, len(b.URL))
+	hosts := make(map[string]bool)
+	for i, text := range b.URL {
+		u, err := parseBitcoindURL(text, c.params.DefaultBitcoindPort)
+		if err != nil {
+			return c.invalid("bitcoind", err)
 		}
-	case u.User == nil:
-		if b.Cookie, err = defaultBitcoindCookie(c.params.Network); err != nil {
+		if hosts[u.Host] {
+			return c.invalid("bitcoind", fmt.Errorf("%s is named twice", u.Host))
+		}
+		hosts[u.Host] = true
+		b.URL[i] = u.String()
+		b.nodes[i].url = b.URL[i]
+		if u.User == nil {
+			bare = append(bare, &b.nodes[i])
+		}
+	}
+	return c.shareCookies(bare)
+}
+
+// shareCookies gives each of the nodes without user and password its cookie file. One
+// alone may have the default.
+func (c *config) shareCookies(bare []*bitcoinNode) error {
+	b := &c.Bitcoin
+	switch {
+	case len(b.Cookie) > len(bare) && len(b.URL) == 1:
+		if len(bare) == 1 {
+			return c.invalid("bitcoindcookie", errors.New("there is one Bitcoin node; give one cookie file"))
+		}
+		return c.invalid("bitcoindcookie", errors.New("--bitcoind has a user and password already; use either them or the cookie"))
+	case len(b.Cookie) == 0 && len(bare) == 1:
+		path, err := defaultBitcoindCookie(c.params.Network)
+		if err != nil {
 			return c.invalid("bitcoindcookie", fmt.Errorf("the Bitcoin node's cookie file cannot be guessed (%w); name it, or put user and password into --bitcoind", err))
 		}
+		b.Cookie = []string{path}
+	case len(b.Cookie) != len(bare):
+		return c.invalid("bitcoindcookie", fmt.Errorf("%d cookie files for %d Bitcoin nodes without user and password; give one for each, in the order of --bitcoind",
+			len(b.Cookie), len(bare)))
+	default:
+		for i, text := range b.Cookie {
+			path, err := cookiePath(text)
+			if err != nil {
+				return c.invalid("bitcoindcookie", err)
+			}
+			b.Cookie[i] = path
+		}
+	}
+	for i, node := range bare {
+		node.cookie = b.Cookie[i]
 	}
 	return nil
 }
@@ -123,4 +169,39 @@ func defaultBitcoindCookie(net chainparams.Network) (string, error) {
 	}
 	dir, err := appdir.Expand(dir)
 	return filepath.Join(dir, bitcoindSubdir[net], ".cookie"), err
+}
+
+// bitcoinNodes returns the configuration of the Bitcoin nodes.
+func (n *node) bitcoinNodes() []bitcoind.Config {
+	var list []bitcoind.Config
+	for _, node := range n.cfg.Bitcoin.nodes {
+		cfg := bitcoind.Config{
+			URL: node.url, CookieFile: node.cookie,
+			Params: n.cfg.params.Bitcoin, SignetChallenge: n.cfg.params.SignetChallenge,
+			Log: n.logs.logger(subsysBitcoin),
+		}
+		n.signals(&cfg, len(n.cfg.Bitcoin.nodes) > 1)
+		list = append(list, cfg)
+	}
+	return list
+}
+
+// bitcoinPeers returns the Bitcoin nodes' ports for peers, to which found blocks are
+// sent as well. What listens there need not be the same node: any will do.
+func (n *node) bitcoinPeers() []string {
+	b := &n.cfg.Bitcoin
+	var list []string
+	if b.p2p != "" {
+		list = append(list, b.p2p)
+	}
+	if !b.findP2P {
+		return list
+	}
+	for _, node := range b.nodes {
+		if u, err := url.Parse(node.url); err == nil {
+			list = append(list, net.JoinHostPort(u.Hostname(), n.cfg.params.Bitcoin.DefaultPort))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }

@@ -46,15 +46,8 @@ func (c *config) validateNetwork() error {
 	return nil
 }
 
-// validatePayout sets payee and checks the coinbase tag.
-func (c *config) validatePayout() error {
-	if text := c.General.Address; text != "" {
-		script, err := payeeScript(text, c.params)
-		if err != nil {
-			return c.invalid("address", err)
-		}
-		c.payee = script
-	}
+// validateTag checks the coinbase tag.
+func (c *config) validateTag() error {
 	tag := c.General.Tag
 	if len(tag) > maxTag {
 		return c.invalid("tag", fmt.Errorf("it has %d bytes, %d are allowed", len(tag), maxTag))

@@ -35,17 +35,28 @@ func (c *config) validateP2P() error {
 	case len(p.Connect)+len(p.AddNode) > p.MaxPeers:
 		return c.invalid("maxpeers", fmt.Errorf("it is %d, but %d nodes are named with --connect or --addnode", p.MaxPeers, len(p.Connect)+len(p.AddNode)))
 	}
-	if len(p.Connect) > 0 && len(p.Listen) == 0 {
+	if err := c.validateProxy(); err != nil {
+		return err
+	}
+	if (len(p.Connect) > 0 || p.Proxy != "") && len(p.Listen) == 0 {
 		p.NoListen = true
 	}
 	if len(p.Listen) == 0 && !p.NoListen {
 		p.Listen = []string{fmt.Sprintf(":%d", port)}
 	}
+	if err := c.takeHidden(); err != nil {
+		return err
+	}
 	if err := errors.Join(
-		c.complete("listen", p.Listen, port, hostport.Listen),
 		c.complete("connect", p.Connect, port, hostport.Dial),
 		c.complete("addnode", p.AddNode, port, hostport.Dial),
 	); err != nil {
+		return err
+	}
+	if err := c.validateBans(); err != nil {
+		return err
+	}
+	if err := c.validateLAN(); err != nil {
 		return err
 	}
 	return c.validateExternal()
@@ -59,7 +70,7 @@ func (c *config) validateStratum() error {
 	if err := c.complete("stratumlisten", c.Stratum.Listen, c.params.DefaultStratumPort, hostport.Listen); err != nil {
 		return err
 	}
-	return c.distinct("stratumlisten", c.Stratum.Listen, "listen", c.P2P.Listen)
+	return c.distinct("stratumlisten", c.Stratum.Listen, "listen", c.P2P.listens())
 }
 
 // validateRPC completes the addresses and credentials of the control interface.
@@ -77,7 +88,7 @@ func (c *config) validateRPC() error {
 	if err := c.complete("rpclisten", r.Listen, c.params.DefaultRPCPort, hostport.Listen); err != nil {
 		return err
 	}
-	for other, addrs := range map[string][]string{"listen": c.P2P.Listen, "stratumlisten": c.Stratum.Listen} {
+	for other, addrs := range map[string][]string{"listen": c.P2P.listens(), "stratumlisten": c.Stratum.Listen} {
 		if err := c.distinct("rpclisten", r.Listen, other, addrs); err != nil {
 			return err
 		}
@@ -121,15 +132,11 @@ func (c *config) validateAllowIP() error {
 		return c.invalid("rpcallowip", fmt.Errorf("it may be given %d times at most", maxAddresses))
 	}
 	for _, text := range r.AllowIP {
-		prefix, err := netip.ParsePrefix(text)
+		prefix, err := parseNetwork(text)
 		if err != nil {
-			ip, err := netip.ParseAddr(text)
-			if err != nil || ip.Zone() != "" {
-				return c.invalid("rpcallowip", fmt.Errorf("%q is neither an IP address nor a network such as 10.0.0.0/8", text))
-			}
-			prefix = netip.PrefixFrom(ip, ip.BitLen())
+			return c.invalid("rpcallowip", err)
 		}
-		r.allow = append(r.allow, prefix.Masked())
+		r.allow = append(r.allow, prefix)
 	}
 	for _, addr := range r.Listen {
 		if len(r.allow) == 0 && !onlyLoopback(addr) {
@@ -137,6 +144,19 @@ func (c *config) validateAllowIP() error {
 		}
 	}
 	return nil
+}
+
+// parseNetwork returns the network of "address/bits", or of an IP address alone.
+func parseNetwork(text string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		ip, err := netip.ParseAddr(text)
+		if err != nil || ip.Zone() != "" {
+			return netip.Prefix{}, fmt.Errorf("%q is neither an IP address nor a network such as 10.0.0.0/8", text)
+		}
+		prefix = netip.PrefixFrom(ip, ip.BitLen())
+	}
+	return prefix.Masked(), nil
 }
 
 // onlyLoopback reports whether a listening address can be reached from this
@@ -178,19 +198,22 @@ func (c *config) distinct(option string, addrs []string, other string, taken []s
 	return nil
 }
 
-// outboundSlots is what found nodes take of --maxpeers: 8 full connections, 2
-// share-only ones, whose place an extra one uses so far, and a feeler.
-const outboundSlots = connmgr.DefaultFull + 2 + 1
+// outboundSlots is what found nodes take of --maxpeers: full connections, share-only
+// ones, and one for a moment, a feeler or an extra one.
+const outboundSlots = connmgr.DefaultFull + connmgr.DefaultShareOnly + 1
 
-// slots divides what the named nodes leave of --maxpeers between found nodes and
-// those that connect to us. Found nodes get half of it at most, and none with
-// --connect.
-func (c *config) slots() (found, inbound int) {
+// slots divides what the named nodes leave of --maxpeers between found nodes, with
+// full and with share-only connections, and those that connect to us. Found nodes get
+// half of it at most, full connections first, and none with --connect.
+func (c *config) slots() (full, shareOnly, inbound int) {
 	rest := c.P2P.MaxPeers - len(c.P2P.Connect) - len(c.P2P.AddNode)
+	found := 0
 	if len(c.P2P.Connect) == 0 {
 		found = min(outboundSlots, rest/2)
 	}
-	return min(found, connmgr.DefaultFull), max(1, rest-found)
+	full = min(found, connmgr.DefaultFull)
+	shareOnly = min(found-full, connmgr.DefaultShareOnly)
+	return full, shareOnly, max(1, rest-found)
 }
 
 // discovery says how to find other nodes.
@@ -199,6 +222,6 @@ func (c *config) discovery() p2p.Discovery {
 	if !c.P2P.NoSeeds {
 		d.DNSSeeds = c.params.DNSSeeds()
 	}
-	d.Outbound, _ = c.slots()
+	d.Outbound, d.ShareOnly, _ = c.slots()
 	return d
 }

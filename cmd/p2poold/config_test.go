@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ const (
 )
 
 // withHome gives the test an empty home directory of its own and returns it.
-func withHome(t *testing.T) string {
+func withHome(t testing.TB) string {
 	t.Helper()
 	home := t.TempDir()
 	t.Setenv("HOME", home)
@@ -48,7 +49,7 @@ func writeConf(t *testing.T, content string) string {
 }
 
 // mustLoad loads a configuration that is right.
-func mustLoad(t *testing.T, args ...string) *config {
+func mustLoad(t testing.TB, args ...string) *config {
 	t.Helper()
 	cfg, err := loadConfig(args)
 	if err != nil {
@@ -79,7 +80,7 @@ func TestDefaults(t *testing.T) {
 		{"regtest", ":29333", ":23333", "127.0.0.1:29332", "http://127.0.0.1:18443"},
 	} {
 		cfg := mustLoad(t, "--network="+tc.network)
-		got := []string{cfg.P2P.Listen[0], cfg.Stratum.Listen[0], cfg.RPC.Listen[0], cfg.Bitcoin.URL}
+		got := []string{cfg.P2P.Listen[0], cfg.Stratum.Listen[0], cfg.RPC.Listen[0], cfg.Bitcoin.URL[0]}
 		if want := []string{tc.listen, tc.stratum, tc.rpc, tc.bitcoind}; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %q, want %q", tc.network, got, want)
 		}
@@ -88,8 +89,8 @@ func TestDefaults(t *testing.T) {
 			cfg.Log.Dir != filepath.Join(dir, "logs") || cfg.databaseDir() != filepath.Join(dir, "sharechain") {
 			t.Errorf("%s: wrong paths: %q, %q, %q, %q", tc.network, cfg.netDir, cfg.RPC.CookieFile, cfg.Log.Dir, cfg.databaseDir())
 		}
-		if cfg.payee != nil || cfg.P2P.NoListen {
-			t.Errorf("%s: payee %x, nolisten %v by default", tc.network, cfg.payee, cfg.P2P.NoListen)
+		if cfg.own != nil || cfg.P2P.NoListen {
+			t.Errorf("%s: payees %v, nolisten %v by default", tc.network, cfg.own, cfg.P2P.NoListen)
 		}
 	}
 }
@@ -213,7 +214,7 @@ func TestPayeeAddress(t *testing.T) {
 		{"regtest", testP2PKH, ""},
 	} {
 		cfg := mustLoad(t, "--network="+tc.network, "--address="+tc.address)
-		if got := hex.EncodeToString(cfg.payee); tc.script != "" && got != tc.script || got == "" {
+		if got := hex.EncodeToString(cfg.own[0].Script); tc.script != "" && got != tc.script || got == "" {
 			t.Errorf("%s %s: script %s, want %s", tc.network, tc.address, got, tc.script)
 		}
 	}
@@ -259,13 +260,44 @@ func TestBitcoind(t *testing.T) {
 		{[]string{"--bitcoindcookie=~/c"}, "http://127.0.0.1:8332", filepath.Join(home, "c")},
 	} {
 		cfg := mustLoad(t, tc.args...)
-		if cfg.Bitcoin.URL != tc.url || cfg.Bitcoin.Cookie != tc.cookie {
-			t.Errorf("%q: got %q, cookie %q; want %q, %q", tc.args, cfg.Bitcoin.URL, cfg.Bitcoin.Cookie, tc.url, tc.cookie)
+		if want := []bitcoinNode{{tc.url, tc.cookie}}; !slices.Equal(cfg.Bitcoin.nodes, want) {
+			t.Errorf("%q: got %q, want %q", tc.args, cfg.Bitcoin.nodes, want)
 		}
 	}
-	if cfg := mustLoad(t, "--network=regtest"); runtime.GOOS == "linux" && cfg.Bitcoin.Cookie != filepath.Join(home, ".bitcoin/regtest/.cookie") {
-		t.Errorf("default cookie %q", cfg.Bitcoin.Cookie)
+	if cfg := mustLoad(t, "--network=regtest"); runtime.GOOS == "linux" && cfg.Bitcoin.nodes[0].cookie != filepath.Join(home, ".bitcoin/regtest/.cookie") {
+		t.Errorf("default cookie %q", cfg.Bitcoin.nodes[0].cookie)
 	}
+}
+
+// TestSeveralBitcoinds: cookie files belong, in order, to the URLs without a password.
+func TestSeveralBitcoinds(t *testing.T) {
+	withHome(t)
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
+	cfg := mustLoad(t, "--bitcoind=http://10.0.0.1", "--bitcoind=http://u:p@10.0.0.2:1", "--bitcoind=http://10.0.0.3",
+		"--bitcoindcookie="+one, "--bitcoindcookie="+two)
+	want := []bitcoinNode{{"http://10.0.0.1:8332", one}, {"http://u:p@10.0.0.2:1", ""}, {"http://10.0.0.3:8332", two}}
+	if !slices.Equal(cfg.Bitcoin.nodes, want) {
+		t.Errorf("got %q, want %q", cfg.Bitcoin.nodes, want)
+	}
+	cfg = mustLoad(t, "--bitcoind=http://u:p@10.0.0.2:1", "--bitcoind=http://u:q@10.0.0.3")
+	if len(cfg.Bitcoin.nodes) != 2 || len(cfg.Bitcoin.Cookie) != 0 {
+		t.Errorf("got %q with cookies %q", cfg.Bitcoin.nodes, cfg.Bitcoin.Cookie)
+	}
+	n := &node{cfg: cfg}
+	if got := n.bitcoinPeers(); !slices.Equal(got, []string{"10.0.0.2:8333", "10.0.0.3:8333"}) {
+		t.Errorf("peers %q", got)
+	}
+	wantError(t, "1 cookie files for 2 Bitcoin nodes", "--bitcoind=http://a", "--bitcoind=http://b", "--bitcoindcookie="+one)
+	wantError(t, "0 cookie files for 2 Bitcoin nodes", "--bitcoind=http://a", "--bitcoind=http://b")
+	wantError(t, "2 cookie files for 1 Bitcoin nodes", "--bitcoind=http://a", "--bitcoind=http://u:p@b", "--bitcoindcookie="+one, "--bitcoindcookie="+two)
+	wantError(t, "give one cookie file", "--bitcoind=http://a", "--bitcoindcookie="+one, "--bitcoindcookie="+two)
+	wantError(t, "a:8332 is named twice", "--bitcoind=http://a", "--bitcoind=http://u:p@a:8332")
+	many := make([]string, 17)
+	for i := range many {
+		many[i] = fmt.Sprintf("--bitcoind=http://u:p@10.0.0.%d", i)
+	}
+	wantError(t, "at most 16 Bitcoin nodes", many...)
 }
 
 func TestBitcoindErrors(t *testing.T) {
@@ -315,27 +347,28 @@ func TestBitcoindCookieErrors(t *testing.T) {
 func TestDiscovery(t *testing.T) {
 	withHome(t)
 	for _, tc := range []struct {
-		args           []string
-		found, inbound int
+		args                     []string
+		full, shareOnly, inbound int
 	}{
-		{nil, 8, 114},
-		{[]string{"--addnode=a", "--addnode=b"}, 8, 112},
-		{[]string{"--connect=a", "--listen=:1"}, 0, 124},
-		{[]string{"--maxpeers=1"}, 0, 1},
-		{[]string{"--maxpeers=2", "--addnode=a", "--addnode=b"}, 0, 1},
-		{[]string{"--maxpeers=6"}, 3, 3},
-		{[]string{"--maxpeers=18"}, 8, 9},
-		{[]string{"--maxpeers=1000"}, 8, 989},
+		{nil, 8, 2, 114},
+		{[]string{"--addnode=a", "--addnode=b"}, 8, 2, 112},
+		{[]string{"--connect=a", "--listen=:1"}, 0, 0, 124},
+		{[]string{"--maxpeers=1"}, 0, 0, 1},
+		{[]string{"--maxpeers=2", "--addnode=a", "--addnode=b"}, 0, 0, 1},
+		{[]string{"--maxpeers=6"}, 3, 0, 3},
+		{[]string{"--maxpeers=18"}, 8, 1, 9},
+		{[]string{"--maxpeers=20"}, 8, 2, 10},
+		{[]string{"--maxpeers=1000"}, 8, 2, 989},
 	} {
-		if found, inbound := mustLoad(t, tc.args...).slots(); found != tc.found || inbound != tc.inbound {
-			t.Errorf("%q: %d for found nodes, %d inbound", tc.args, found, inbound)
+		if full, shareOnly, inbound := mustLoad(t, tc.args...).slots(); full != tc.full || shareOnly != tc.shareOnly || inbound != tc.inbound {
+			t.Errorf("%q: %d full, %d share-only, %d inbound", tc.args, full, shareOnly, inbound)
 		}
 	}
-	cfg := mustLoad(t, "--nodnsseed", "--listen=:77", "--externalip=1.2.3.4", "--externalip=[2a00::1]:5",
+	cfg := mustLoad(t, "--nodnsseed", "--listen=:77", "--listen=127.0.0.1:78=onion", "--externalip=1.2.3.4", "--externalip=[2a00::1]:5",
 		"--externalip=pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion")
 	d := cfg.discovery()
-	if d.Outbound != 8 || d.DNSSeeds != nil || d.File != filepath.Join(cfg.netDir, "peers.dat") || len(d.External) != 3 ||
-		d.External[0].String() != "1.2.3.4:77" || d.External[1].String() != "[2a00::1]:5" || d.External[2].Port() != 77 {
+	if d.Outbound != 8 || d.ShareOnly != 2 || d.DNSSeeds != nil || d.File != filepath.Join(cfg.netDir, "peers.dat") || len(d.External) != 3 ||
+		d.External[0].String() != "1.2.3.4:77" || d.External[1].String() != "[2a00::1]:5" || d.External[2].Port() != 9333 {
 		t.Errorf("%+v", d)
 	}
 	if e := mustLoad(t, "--network=regtest", "--listen=127.0.0.1:0", "--externalip=127.0.0.1").P2P.external; len(e) != 1 || e[0].Port() != 29333 {

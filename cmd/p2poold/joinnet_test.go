@@ -23,6 +23,7 @@ import (
 	"github.com/p2poold/p2poold/database"
 	"github.com/p2poold/p2poold/internal/chainman"
 	"github.com/p2poold/p2poold/p2p"
+	"github.com/p2poold/p2poold/p2p/compact"
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
@@ -36,6 +37,16 @@ type joinNet struct {
 	payees int
 	now    atomic.Int64 // Unix seconds
 	made   uint64       // shares
+	haste  int64        // seconds that each share takes less
+	single bool         // no share gets a sibling
+	carry  *carried     // what shares carry; nil: each something else that nobody has
+}
+
+// carried is a block's transactions, with what a share states of them.
+type carried struct {
+	txs        []*compact.Tx
+	branch     []chainhash.Hash
+	commitment []byte
 }
 
 func newJoinNet(t testing.TB, payees int, opts ...chainparams.Option) *joinNet {
@@ -74,9 +85,9 @@ const slow = 2
 func (j *joinNet) next(chain miningChain) []*share.Share {
 	j.Helper()
 	tip := chain.Tip()
-	j.now.Add(int64(j.params.ShareInterval/time.Second) + slow)
+	j.now.Add(int64(j.params.ShareInterval/time.Second) + slow - j.haste)
 	s := j.build(chain, tip, true)
-	if tip.Height%10 != 9 || tip.Empty || len(tip.Uncles) > 0 {
+	if j.single || tip.Height%10 != 9 || tip.Empty || len(tip.Uncles) > 0 {
 		return []*share.Share{s}
 	}
 	return []*share.Share{s, j.build(chain, tip, false)}
@@ -102,6 +113,9 @@ func (j *joinNet) build(chain miningChain, tip *blockchain.Tip, uncles bool) *sh
 	for i := range s.Branch {
 		binary.LittleEndian.PutUint64(s.Branch[i][i:], j.made*0x9e3779b97f4a7c15)
 		s.Branch[i] = chainhash.HashH(s.Branch[i][:])
+	}
+	if c := j.carry; c != nil {
+		s.Branch, s.Data.WitnessCommitment = c.branch, c.commitment
 	}
 	if tip.Empty {
 		s.Data.Anchor = s.Data.Time
@@ -132,10 +146,20 @@ type joinNode struct {
 	chain *chainman.Manager
 	peers *p2p.Server
 	stop  func()
+	// accepted is called with each share that the node has stored, before it is
+	// announced; may be nil.
+	accepted func(shareID)
 }
 
 // start runs a node on the database in dir, connected to others.
 func (j *joinNet) start(dir string, to ...string) *joinNode {
+	j.Helper()
+	return j.startWith(dir, func(_ *joinNode, cfg *p2p.Config) { cfg.AddNode = to })
+}
+
+// startWith runs a node on the database in dir, whose peer network is configured as
+// change has it.
+func (j *joinNet) startWith(dir string, change func(*joinNode, *p2p.Config)) *joinNode {
 	j.Helper()
 	n := &joinNode{net: j, dir: dir}
 	var err error
@@ -146,15 +170,22 @@ func (j *joinNet) start(dir string, to ...string) *joinNode {
 	n.chain = chainman.New(chainman.Config{
 		Params: j.params, Store: n.store, Bitcoin: j, Now: j.clock,
 		Stores: stores{database.NewPair(path, j.params.ChainID)},
-		Hooks:  chainman.Hooks{Accepted: func(id shareID) { n.peers.Announce(id) }},
+		Hooks: chainman.Hooks{Accepted: func(id shareID) {
+			if n.accepted != nil {
+				n.accepted(id)
+			}
+			n.peers.Announce(id)
+		}},
 	})
 	if err := n.chain.Load(context.Background(), j.header.BlockHash()); err != nil {
 		j.Fatal(errors.Join(err, n.chain.Close()))
 	}
-	n.peers, err = p2p.New(p2p.Config{
-		Params: j.params, Chain: syncChain{n.chain}, Listen: []string{"127.0.0.1:0"}, AddNode: to,
+	cfg := p2p.Config{
+		Params: j.params, Chain: syncChain{n.chain}, Listen: []string{"127.0.0.1:0"},
 		Mode: message.LowLatency, UserAgent: userAgent(),
-	})
+	}
+	change(n, &cfg)
+	n.peers, err = p2p.New(cfg)
 	if err == nil {
 		err = n.peers.Bind()
 	}

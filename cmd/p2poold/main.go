@@ -62,8 +62,8 @@ func runLocked(cfg *config, stdout io.Writer, node func(context.Context, *config
 	log := logs.logger(subsysMain)
 	log.Infof("p2poold %s, network %v, pool %s", version(), cfg.params.Network, cfg.params.Pool)
 	log.Infof("Data directory %s, %s", cfg.netDir, cfg.confNote())
-	if cfg.payee == nil {
-		log.Info("No --address is set: miners must log in with an address of their own")
+	for _, line := range cfg.payoutTerms() {
+		log.Info(line)
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

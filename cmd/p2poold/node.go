@@ -6,12 +6,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/database"
 	"github.com/p2poold/p2poold/internal/chainman"
 	"github.com/p2poold/p2poold/internal/rpcserver"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/mining/merged"
+	"github.com/p2poold/p2poold/mining/nodes"
+	"github.com/p2poold/p2poold/mining/payee"
+	"github.com/p2poold/p2poold/mining/solutions"
 	"github.com/p2poold/p2poold/p2p"
+	"github.com/p2poold/p2poold/p2p/compact"
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/stratum"
 )
@@ -21,20 +27,31 @@ import (
 type node struct {
 	cfg     *config
 	logs    *logBackend
+	now     func() time.Time // shown to tests otherwise
 	started time.Time
 	stop    context.CancelFunc // ends run; set by it
 
-	bitcoin   *bitcoind.Client
+	bitcoin   *nodes.Pool
+	solutions *solutions.Journal
 	store     *database.Store
 	chain     *chainman.Manager
+	merged    *merged.Manager
 	generator *mining.Generator
 	peers     *p2p.Server
+	payees    *payee.Payees
 	stratum   *stratum.Server
 	rpc       *rpcserver.Server // nil with --norpc
 
 	templates templateQueue
+	txs       txLists
 	pending   atomic.Pointer[pending] // nil once the node has started
 	startup   time.Time               // when it had, for the wait for peers
+	checkup   atomic.Pointer[checkup] // the supervisor's findings; nil while it has none
+	company   company                 // the supervisor's
+	disk      *diskWatch              // likewise
+	clocks    clockWatch              // likewise
+	paidUpTo  shareID                 // likewise: tip up to which Bitcoin blocks were looked at
+	paidBy    shareID                 // likewise: newest block among them
 }
 
 // runNode builds the node's parts and runs them until ctx is done or one fails.
@@ -49,9 +66,13 @@ func runNode(ctx context.Context, cfg *config, logs *logBackend) error {
 // newNode opens the database, makes the parts, none of which does anything yet,
 // and opens their ports, so that one that is taken shows before anything begins.
 func newNode(cfg *config, logs *logBackend) (*node, error) {
-	n := &node{cfg: cfg, logs: logs, started: time.Now()}
+	n := &node{cfg: cfg, logs: logs, started: time.Now(), now: cfg.now}
+	if n.now == nil {
+		n.now = time.Now
+	}
+	n.disk = n.newDiskWatch()
 	n.templates.init()
-	n.pending.Store(&pending{reason: "the node is starting", bitcoin: "not asked yet"})
+	n.pending.Store(&pending{reason: "the node is starting", miners: "the node is starting", bitcoin: "not asked yet"})
 	var err error
 	if n.store, err = database.Open(cfg.databaseDir(), cfg.params.ChainID); err != nil {
 		return nil, err
@@ -68,7 +89,7 @@ func newNode(cfg *config, logs *logBackend) (*node, error) {
 // build makes the parts but the database.
 func (n *node) build() error {
 	for _, part := range []func() error{
-		n.buildBitcoin, n.buildChain, n.buildGenerator, n.buildPeers, n.buildStratum, n.buildRPC,
+		n.buildBitcoin, n.buildChain, n.buildMerged, n.buildGenerator, n.buildPeers, n.buildPayees, n.buildStratum, n.buildRPC,
 	} {
 		if err := part(); err != nil {
 			return err
@@ -78,14 +99,18 @@ func (n *node) build() error {
 }
 
 func (n *node) buildBitcoin() (err error) {
-	n.bitcoin, err = bitcoind.New(bitcoind.Config{
-		URL: n.cfg.Bitcoin.URL, CookieFile: n.cfg.Bitcoin.Cookie,
-		Params: n.cfg.params.Bitcoin, SignetChallenge: n.cfg.params.SignetChallenge,
-		OnTemplate: n.templates.put,
-		OnHealth:   func(h bitcoind.Health) { n.generator.SetNodeHealth(h.Reason) },
+	n.bitcoin, err = nodes.New(nodes.Config{
+		Nodes: n.bitcoinNodes(), P2P: n.bitcoinPeers(), UserAgent: userAgent(),
+		OnTemplate: func(t *mining.Template) { n.templates.put(t); n.solutions.Kick() },
+		OnTip:      n.templates.putTip,
+		OnHealth:   func(h bitcoind.Health) { n.generator.SetNodeHealth(bitcoinState(h)) },
 		Log:        n.logs.logger(subsysBitcoin),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	n.solutions = solutions.Open(solutions.Config{Dir: n.cfg.foundDir(), Node: n.bitcoin, Log: n.logs.logger(subsysBitcoin)})
+	return nil
 }
 
 func (n *node) buildChain() error {
@@ -103,18 +128,23 @@ func (n *node) buildChain() error {
 
 func (n *node) buildGenerator() (err error) {
 	n.generator, err = mining.NewGenerator(mining.Config{
-		Params: n.cfg.params, Chain: n.chain, Node: n.bitcoin,
-		Tag: []byte(n.cfg.General.Tag), Log: n.logs.logger(subsysMining),
+		Params: n.cfg.params, Chain: n.chain, Node: n.bitcoin, Journal: n.solutions,
+		Merged: n.otherChains(), Tag: []byte(n.cfg.General.Tag), Found: n.found, Now: n.now, Log: n.logs.logger(subsysMining),
 	})
 	return err
 }
 
 func (n *node) buildPeers() (err error) {
-	_, inbound := n.cfg.slots()
+	var verify func(context.Context, *share.Share, []*compact.Tx) error
+	if n.cfg.P2P.Verify {
+		verify = n.verifyTxs
+	}
+	_, _, inbound := n.cfg.slots()
 	n.peers, err = p2p.New(p2p.Config{
-		Params: n.cfg.params, Chain: syncChain{n.chain},
+		Params: n.cfg.params, Chain: syncChain{n.chain}, Blocks: blocks{n.generator}, VerifyTxs: verify,
 		Listen: n.cfg.P2P.Listen, Connect: n.cfg.P2P.Connect, AddNode: n.cfg.P2P.AddNode,
-		MaxInbound: inbound, V1Only: !n.cfg.P2P.V2, Discovery: n.cfg.discovery(),
+		Hidden: n.cfg.P2P.hidden, Routes: n.cfg.routes(), Mapping: n.cfg.mapping(), MaxLAN: n.cfg.maxLAN(),
+		MaxInbound: inbound, V1Only: !n.cfg.P2P.V2, Discovery: n.cfg.discovery(), Bans: n.cfg.bans(),
 		Mode: message.LowLatency, UserAgent: userAgent(), Log: n.logs.logger(subsysPeer),
 	})
 	return err
@@ -122,8 +152,8 @@ func (n *node) buildPeers() (err error) {
 
 func (n *node) buildStratum() (err error) {
 	n.stratum, err = stratum.New(stratum.Config{
-		Listen: n.cfg.Stratum.Listen, Source: stratum.FromGenerator(n.generator),
-		Params: n.cfg.params.Bitcoin, DefaultPayee: n.cfg.payee, Log: n.logs.logger(subsysStratum),
+		Listen: n.cfg.Stratum.Listen, Source: miningSource{stratum.FromGenerator(n.generator), n},
+		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(), Log: n.logs.logger(subsysStratum),
 	})
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,31 +61,35 @@ type program struct {
 }
 
 // arguments returns those that every program of the tests has: free ports, its
-// own directory, a payout address.
-func arguments(dir string, fake *bitcoindtest.Fake) []string {
-	return []string{
-		"--network=regtest", "--datadir=" + dir, "--bitcoind=" + fake.URL(), "--address=" + regP2WPKH,
+// own directory, a payout address, the Bitcoin node unless more names one; and more.
+func arguments(dir string, fake *bitcoindtest.Fake, more ...string) []string {
+	args := []string{
+		"--network=regtest", "--datadir=" + dir, "--address=" + regP2WPKH,
 		"--listen=127.0.0.1:0", "--stratumlisten=127.0.0.1:0", "--rpclisten=127.0.0.1:0",
 	}
+	if !slices.ContainsFunc(more, func(arg string) bool { return strings.HasPrefix(arg, "--bitcoind=") }) {
+		args = append(args, "--bitcoind="+fake.URL())
+	}
+	return append(args, more...)
 }
 
 // newFake returns a sound Bitcoin node with a few blocks.
-func newFake(t *testing.T) *bitcoindtest.Fake {
+func newFake(t testing.TB) *bitcoindtest.Fake {
 	fake := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
 	fake.Mine(3)
 	return fake
 }
 
 // start runs the program; what the arguments are without is arguments.
-func start(t *testing.T, dir string, fake *bitcoindtest.Fake, args ...string) *program {
+func start(t testing.TB, dir string, fake *bitcoindtest.Fake, args ...string) *program {
 	t.Helper()
 	return launch(t, dir, func(stdout, stderr io.Writer) int {
-		return run(append(arguments(dir, fake), args...), stdout, stderr)
+		return run(arguments(dir, fake, args...), stdout, stderr)
 	})
 }
 
 // launch runs a function that behaves like the program.
-func launch(t *testing.T, dir string, run func(stdout, stderr io.Writer) int) *program {
+func launch(t testing.TB, dir string, run func(stdout, stderr io.Writer) int) *program {
 	t.Helper()
 	p := &program{cookie: filepath.Join(dir, "regtest-main", ".cookie"), stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
 	p.client.Transport = &http.Transport{DisableKeepAlives: true}
@@ -106,7 +111,7 @@ func launch(t *testing.T, dir string, run func(stdout, stderr io.Writer) int) *p
 }
 
 // await waits until the program has printed a line that matches.
-func (p *program) await(t *testing.T, pattern string) []string {
+func (p *program) await(t testing.TB, pattern string) []string {
 	t.Helper()
 	re, deadline := regexp.MustCompile(pattern), time.After(patience)
 	for {
@@ -130,7 +135,7 @@ func (p *program) await(t *testing.T, pattern string) []string {
 }
 
 // wait waits for the end and returns the exit code.
-func (p *program) wait(t *testing.T) int {
+func (p *program) wait(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-p.done:
@@ -142,7 +147,7 @@ func (p *program) wait(t *testing.T) int {
 }
 
 // stop asks for the end over RPC and waits for it.
-func (p *program) stop(t *testing.T) {
+func (p *program) stop(t testing.TB) {
 	t.Helper()
 	if answer := call[string](t, p, "stop"); answer != "p2poold is stopping" {
 		t.Errorf("stop answered %q", answer)
@@ -153,7 +158,7 @@ func (p *program) stop(t *testing.T) {
 }
 
 // rpc sends a command to the node, with the cookie, and returns the raw answer.
-func (p *program) rpc(t *testing.T, method string, params ...any) (json.RawMessage, *rpcserver.Error) {
+func (p *program) rpc(t testing.TB, method string, params ...any) (json.RawMessage, *rpcserver.Error) {
 	t.Helper()
 	addr := p.await(t, `RPC server listening on (\S+)`)[1]
 	user, password, err := rpcserver.ReadCookie(p.cookie)
@@ -190,7 +195,7 @@ func (p *program) rpc(t *testing.T, method string, params ...any) (json.RawMessa
 }
 
 // call sends a command that must succeed.
-func call[T any](t *testing.T, p *program, method string, params ...any) T {
+func call[T any](t testing.TB, p *program, method string, params ...any) T {
 	t.Helper()
 	raw, rpcErr := p.rpc(t, method, params...)
 	if rpcErr != nil {
@@ -215,7 +220,7 @@ func callError(t *testing.T, p *program, code int, words, method string, params 
 }
 
 // awaitInfo asks getinfo until it is as wanted.
-func awaitInfo(t *testing.T, p *program, what string, ok func(*rpcserver.Info) bool) *rpcserver.Info {
+func awaitInfo(t testing.TB, p *program, what string, ok func(*rpcserver.Info) bool) *rpcserver.Info {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
@@ -261,7 +266,7 @@ func runFails(t *testing.T, code int, args []string, words ...string) string {
 }
 
 // noLeaks fails the test if goroutines are left behind at its end.
-func noLeaks(t *testing.T) {
+func noLeaks(t testing.TB) {
 	// The first use of signals starts a goroutine that never ends.
 	_, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	stop()
@@ -279,9 +284,14 @@ func noLeaks(t *testing.T) {
 }
 
 // startNode runs the program and gives the test its parts too.
-func startNode(t *testing.T, dir string, fake *bitcoindtest.Fake, args ...string) (*program, *node) {
+func startNode(t testing.TB, dir string, fake *bitcoindtest.Fake, args ...string) (*program, *node) {
 	t.Helper()
-	cfg := mustLoad(t, append(arguments(dir, fake), args...)...)
+	return startConfig(t, dir, mustLoad(t, arguments(dir, fake, args...)...))
+}
+
+// startConfig is startNode with a configuration.
+func startConfig(t testing.TB, dir string, cfg *config) (*program, *node) {
+	t.Helper()
 	nodes := make(chan *node, 1)
 	p := launch(t, dir, func(stdout, stderr io.Writer) int {
 		err := runLocked(cfg, stdout, func(ctx context.Context, cfg *config, logs *logBackend) error {

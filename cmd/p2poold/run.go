@@ -49,7 +49,7 @@ func (c *crew) wait() error {
 }
 
 // run runs the node until ctx is done, Stop is called over RPC or a part fails,
-// and returns when all parts have ended. The RPC server answers from the
+// and returns when all parts have ended. RPC and Stratum server answer from the
 // beginning; the others start when the sharechain is loaded.
 func (n *node) run(ctx context.Context) error {
 	c := newCrew(ctx)
@@ -57,6 +57,10 @@ func (n *node) run(ctx context.Context) error {
 	if n.rpc != nil {
 		c.run("RPC server", n.rpc.Run)
 	}
+	// Miners are told what the node waits for. There is no work before it has a template.
+	c.run("stratum", n.stratum.Run)
+	// Blocks that a crash left behind must not wait for the sharechain.
+	c.run("found blocks", n.solutions.Run)
 	c.run("", func(ctx context.Context) error {
 		if err := n.startUp(ctx); err != nil {
 			return err
@@ -64,13 +68,16 @@ func (n *node) run(ctx context.Context) error {
 		n.supervise() // before the first template, so that no job leaves too early
 		c.run("sharechain", n.chain.Run)
 		c.run("peer network", n.peers.Run)
-		c.run("stratum", n.stratum.Run)
 		c.run("Bitcoin node", n.bitcoin.Run)
+		c.run("blocks of the sharechain", n.runBlocks)
+		c.run("merged mining", n.merged.Run)
 		c.run("templates", n.runTemplates)
 		c.run("supervisor", n.runSupervisor)
 		return nil
 	})
 	err := c.wait()
 	n.generator.Wait() // a block on its way to the Bitcoin node
+	n.bitcoin.Wait()   // and to others
+	n.solutions.Close()
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/stratum"
 )
 
 // pending is what a node that has not started yet waits for. It is not changed
@@ -15,6 +16,21 @@ type pending struct {
 	reason  string // for people
 	bitcoin string // what is known of the Bitcoin node
 	syncing bool   // it is still downloading the block chain
+	miners  string // reason in the words that miners are told
+}
+
+// miningSource is where miners' work comes from.
+type miningSource struct {
+	stratum.Source
+	n *node
+}
+
+// Reason implements stratum.Source: miners are also told what the start waits for.
+func (s miningSource) Reason() string {
+	if p := s.n.pending.Load(); p != nil {
+		return p.miners
+	}
+	return s.Source.Reason()
 }
 
 const (
@@ -47,6 +63,7 @@ func (n *node) startUp(ctx context.Context) error {
 		n.pending.Store(&pending{
 			reason:  fmt.Sprintf("waiting for the Bitcoin node: %v", err),
 			bitcoin: err.Error(), syncing: errors.Is(err, bitcoind.ErrSyncing),
+			miners: bitcoinState(bitcoind.Health{Kind: waitKind(err)}),
 		})
 		if remind.due(waitKind(err), time.Now()) {
 			log.Warnf("Waiting for the Bitcoin node: %v", err)
@@ -86,6 +103,7 @@ func (n *node) loadChain(ctx context.Context) error {
 	}
 	n.pending.Store(&pending{
 		reason: "loading the sharechain", bitcoin: "it answers; templates follow when the sharechain is loaded",
+		miners: "the node is loading the sharechain",
 	})
 	tip, err := n.bitcoin.TipHash(ctx)
 	if err != nil {
@@ -122,10 +140,10 @@ func waitKind(err error) bitcoind.ErrorKind {
 // node that starts opens its port a moment before it writes the file. (Where
 // nothing listens, the error is bitcoind.ErrUnreachable.)
 func worthWaiting(err, last error) bool {
-	if errors.Is(err, bitcoind.ErrCookie) {
-		return !errors.Is(last, bitcoind.ErrCookie)
+	if waitKind(err) != "" {
+		return true // of several nodes, one is enough
 	}
-	return waitKind(err) != ""
+	return errors.Is(err, bitcoind.ErrCookie) && !errors.Is(last, bitcoind.ErrCookie)
 }
 
 // withLoginHint adds what to do about a Bitcoin node that uses no cookie.

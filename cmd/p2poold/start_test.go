@@ -150,7 +150,7 @@ func TestBitcoindCookie(t *testing.T) {
 	if err := os.Remove(cookie); err != nil {
 		t.Fatal(err)
 	}
-	all := append(arguments(dir, fake), args...)
+	all := arguments(dir, fake, args...)
 	message := runFails(t, exitRun, all, "there is no cookie file "+cookie, "start bitcoind or correct --bitcoindcookie",
 		"if it has rpcuser and rpcpassword, give --bitcoind=http://user:password@host:port")
 	if strings.Contains(strings.TrimSpace(message), "\n") {

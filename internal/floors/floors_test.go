@@ -26,7 +26,9 @@ type family [][]string
 var floors = [][]family{
 	{
 		{{"blockchain/target"}},
+		{{"blockchain/rawtx"}},
 		{{"internal/childproc"}},
+		{{"internal/lossynet"}},
 	},
 	{{{"blockchain/chainparams"}}},
 	{{{"blockchain/share"}}},
@@ -40,13 +42,14 @@ var floors = [][]family{
 		{{"internal/chainman"}},
 		{
 			{"mining"},
-			{"mining/bitcoind"},
-			{"mining/bitcoindtest"},
+			{"mining/zmq", "mining/bitcoinp2p", "mining/payee"},
+			{"mining/bitcoind", "mining/merged", "mining/mergedtest"},
+			{"mining/bitcoindtest", "mining/nodes", "mining/solutions"},
 		},
 		{
-			{"p2p/netaddr"},
-			{"p2p/message", "p2p/addrmgr", "p2p/internal/fakechain"},
-			{"p2p/peer", "p2p/netsync", "p2p/connmgr"},
+			{"p2p/netaddr", "p2p/lan", "p2p/internal/fakesocks"},
+			{"p2p/message", "p2p/addrmgr", "p2p/banman", "p2p/dialer", "p2p/eviction", "p2p/portmap", "p2p/internal/fakechain"},
+			{"p2p/peer", "p2p/netsync", "p2p/connmgr", "p2p/budget", "p2p/compact", "p2p/peer/peertest"},
 			{"p2p"},
 		},
 	},
@@ -63,7 +66,8 @@ var floors = [][]family{
 			{"internal/harness/demo"},
 		},
 		{
-			{"cmd/internal/appdir", "cmd/internal/conffile", "cmd/internal/hostport", "cmd/internal/version"},
+			{"cmd/internal/appdir", "cmd/internal/conffile", "cmd/internal/hostport", "cmd/internal/version", "cmd/p2pminer/internal/pow"},
+			{"cmd/p2pminer/internal/bench"},
 			{"cmd/p2poold", "cmd/p2pctl", "cmd/p2pminer", "cmd/p2psim"},
 		},
 	},
@@ -73,8 +77,12 @@ var floors = [][]family{
 var helpers = []string{
 	"blockchain/chaingen",
 	"mining/bitcoindtest",
+	"mining/mergedtest",
 	"p2p/internal/fakechain",
+	"p2p/internal/fakesocks",
 	"internal/childproc",
+	"internal/lossynet",
+	"p2p/peer/peertest",
 }
 
 // helped may import helpers.
@@ -85,8 +93,15 @@ var helped = append([]string{"internal/harness", "internal/harness/demo"}, helpe
 var soleImporters = []struct{ library, importer string }{
 	{"github.com/syndtr/goleveldb", "database"},
 	{"github.com/btcsuite/btcd/rpcclient", "mining/bitcoind"},
+	{"github.com/btcsuite/websocket", "mining/bitcoind"},
 	{"github.com/jessevdk/go-flags", "cmd/..."},
-	{"github.com/btcsuite/btcd/v2transport", "p2p/peer"},
+	{"github.com/btcsuite/btcd/v2transport", "p2p/peer..."}, // and its test helper
+	{"golang.org/x/net/proxy", "p2p/dialer"},
+	{"golang.org/x/net/dns", "p2p/lan"},
+	{"golang.org/x/net/ipv4", "p2p/lan"},
+	{"github.com/huin/goupnp", "p2p/portmap"},
+	{"github.com/jackpal/go-nat-pmp", "p2p/portmap"},
+	{"github.com/jackpal/gateway", "p2p/portmap"},
 }
 
 // goPackage is what `go list -json` tells.
