@@ -153,7 +153,8 @@ func TestSizes(t *testing.T) {
 func TestKinds(t *testing.T) {
 	var want, got []string
 	kind := regexp.MustCompile(`(?m)^\t(Err\w+) +(?:share\.)?ErrorKind = `)
-	for _, file := range []string{"blockchain/share/errors.go", "blockchain/errors.go", "p2p/message/message.go", "p2p/peer/loops.go", "p2p/peer/v2packet.go"} {
+	for _, file := range []string{"blockchain/share/errors.go", "blockchain/errors.go", "p2p/message/message.go", "p2p/peer/loops.go", "p2p/peer/v2packet.go",
+		"p2p/compact/tx.go", "p2p/compact/rebuild.go", "mining/peerblock.go"} {
 		text := strings.ReplaceAll(read(t, file), "\nconst Err", "\n\tErr")
 		for _, m := range kind.FindAllStringSubmatch(text, -1) {
 			want = append(want, m[1])
@@ -176,6 +177,7 @@ func TestMessages(t *testing.T) {
 	for _, m := range []message.Message{
 		&message.Version{}, &message.VerAck{}, &message.Ping{}, &message.Pong{}, &message.GetAddr{}, &message.Addr{}, &message.AddrMe{}, &message.Inv{}, &message.GetShares{},
 		&message.Shares{}, &message.NotFound{}, &message.GetLocator{}, &message.SetMode{},
+		&message.CmpctShare{}, &message.GetShareTxn{}, &message.ShareTxn{}, &message.Block{},
 	} {
 		want = append(want, []string{m.Command(), grouped(uint64(m.MaxPayload()))})
 	}

@@ -57,6 +57,8 @@ func TestMethods(t *testing.T) {
 var answers = map[string]any{
 	"### getinfo":                                     rpcserver.Info{},
 	"#### Member bitcoind of getinfo":                 rpcserver.BitcoindInfo{},
+	"#### Member nodes of bitcoind of getinfo":        rpcserver.BitcoinNode{},
+	"#### Member sync of getinfo":                     rpcserver.SyncInfo{},
 	"### getsharechaininfo":                           rpcserver.ChainInfo{},
 	"#### Member window of getsharechaininfo":         rpcserver.WindowInfo{},
 	"### getshare HASH [VERBOSITY]":                   rpcserver.Share{},
@@ -67,10 +69,21 @@ var answers = map[string]any{
 	"### getpayouts [CLASS] [ADDRESS] [COUNT] [SKIP]": rpcserver.Payouts{},
 	"#### Member payouts of getpayouts":               rpcserver.Payout{},
 	"#### Member classes of getpayouts":               rpcserver.ClassChance{},
+	"### getpayoutaddresses":                          rpcserver.PayoutAddress{},
 	"### getblocksfound [COUNT]":                      rpcserver.FoundBlock{},
 	"### getpeerinfo":                                 rpcserver.PeerInfo{},
+	"### listbanned":                                  rpcserver.BanInfo{},
+	"### getnetworkinfo":                              rpcserver.NetworkInfo{},
+	"#### Member networks of getnetworkinfo":          rpcserver.NetworkState{},
+	"#### Member localaddresses of getnetworkinfo":    rpcserver.LocalAddress{},
+	"### getrelayinfo":                                rpcserver.RelayInfo{},
+	"#### Member shares of getrelayinfo":              rpcserver.RelayedShares{},
+	"#### Member transactions of getrelayinfo":        rpcserver.RelayedTxLists{},
+	"#### Member blocks of getrelayinfo":              rpcserver.RelayedBlocks{},
 	"### getminers":                                   rpcserver.MinerInfo{},
 	"### gettemplate":                                 rpcserver.TemplateInfo{},
+	"### getmergedmining":                             rpcserver.MergedChain{},
+	"#### Member tipsources of gettemplate":           rpcserver.TipSource{},
 }
 
 // TestFields compares names, order and types of all fields.
@@ -100,7 +113,7 @@ func jsonType(t *testing.T, typ reflect.Type) string {
 		return "string"
 	case reflect.Bool:
 		return "boolean"
-	case reflect.Struct:
+	case reflect.Struct, reflect.Map:
 		return "object"
 	case reflect.Slice:
 		return "array of " + jsonType(t, typ.Elem()) + "s"

@@ -88,6 +88,7 @@ func TestTrickle(t *testing.T) {
 		if _, err := d.Dial(t.Context(), onion+":5"); err == nil || time.Since(start) != ProxyTimeout {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
+		time.Sleep(10 * time.Second) // for the proxy to notice
 	})
 }
 
