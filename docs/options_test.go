@@ -97,11 +97,11 @@ func TestSubsystems(t *testing.T) {
 // TestClasses: stratum.md has the output classes of devices by user agent.
 func TestClasses(t *testing.T) {
 	var want, got [][]string
-	for _, m := range regexp.MustCompile(`(?m)^\t\{"([^"]+)", share\.Class(\d+)\},`).FindAllStringSubmatch(read(t, "stratum/device.go"), -1) {
-		want = append(want, m[1:3])
+	for _, m := range regexp.MustCompile(`(?m)^(\d+)\s+(\S+)\s+(\S+)\s+(\S.*)$`).FindAllStringSubmatch(read(t, "stratum/devices.txt"), -1) {
+		want = append(want, []string{m[4], m[1], m[2], m[3]})
 	}
-	for _, row := range table(t, read(t, "docs/stratum.md"), "User agent begins with") {
-		got = append(got, row[:2])
+	for _, row := range table(t, read(t, "docs/stratum.md"), "User agent") {
+		got = append(got, row[:4])
 	}
 	compare(t, got, want)
 }

@@ -56,7 +56,7 @@ func (c *carrier) assigned(diff float64) {
 // fits notes a valid submission.
 func (c *carrier) fits(j *liveJob) {
 	c.good = max(c.good, j.size)
-	c.misses, c.cut = 0, 0
+	c.misses, c.cut, c.told = 0, 0, false
 }
 
 // far reports whether a hash that misses a job's difficulty means that the device hashed
@@ -67,7 +67,7 @@ func (c *carrier) far(j *liveJob, hash *chainhash.Hash) bool {
 
 // missed considers a submission whose hash is above the target, and lowers the class of a
 // connection whose device does not hash the coinbases that it gets.
-func (s *session) missed(j *liveJob, solution *mining.Solution, hash *chainhash.Hash, now time.Time) {
+func (s *session) missed(j *liveJob, solution mining.Solution, hash *chainhash.Hash, now time.Time) {
 	s.mu.Lock()
 	least := min(j.diff, s.sentDiff)
 	far := s.carrier.far(j, hash)
@@ -159,7 +159,7 @@ var knownLimits = []int{
 // findCut looks for the length at which a device must have cut the coinbase to find what
 // it submits, and returns it in bytes, 0 if it finds none. A device may have cut the
 // first part and appended the rest, or cut the whole.
-func findCut(job *mining.Job, solution *mining.Solution, good func(*chainhash.Hash) bool) int {
+func findCut(job *mining.Job, solution mining.Solution, good func(*chainhash.Hash) bool) int {
 	first := job.Coinb1()
 	rest := append(solution.Extranonce[:len(solution.Extranonce):len(solution.Extranonce)], job.Coinb2...)
 	whole := append(first, rest...)

@@ -297,6 +297,6 @@ func BenchmarkFindCut(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		findCut(job, &mining.Solution{Nonce: 1}, func(*chainhash.Hash) bool { return false })
+		findCut(job, mining.Solution{Nonce: 1}, func(*chainhash.Hash) bool { return false })
 	}
 }

@@ -12,7 +12,7 @@ func TestKnownDevices(t *testing.T) {
 	for ua, want := range map[string]Device{
 		"":                                  {Class: share.Class12},
 		"bmminer/2.0.0":                     {share.Class12, 4096, 256},
-		"cgminer/4.11.1":                    {Class: share.Class12},
+		"cgminer/4.11.1":                    {Class: share.Class12, Least: 1},
 		"cpuminer/2.5.1":                    {Class: share.Class288, Start: 0.01},
 		"notcpuminer/1":                     {Class: share.Class12},
 		"p2pminer/0.1.0":                    {Class: share.Class1152, Start: 0.01},

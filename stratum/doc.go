@@ -16,6 +16,13 @@
 // are as good as the newest, because their shares become uncles; clean_jobs is
 // sent for a new Bitcoin block only.
 //
+// # Devices
+//
+// What is known of devices by their user agents, in devices.txt, decides the output
+// class and where vardiff begins, unless the user says otherwise. A device that turns out
+// not to hash the coinbases of its class (carry.go) gets a smaller one. The worker's next
+// session goes on where this one ended (past.go).
+//
 // # Goroutines
 //
 // Each connection has two: one reads and executes (and waits for the verdict on

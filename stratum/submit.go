@@ -134,7 +134,7 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 
 	diff, e := s.admit(j, &hash, &number, solved)
 	if e == errHighHash {
-		s.missed(j, &solution, &hash, time.Now())
+		s.missed(j, solution, &hash, time.Now())
 	}
 	if e != nil {
 		return false, e

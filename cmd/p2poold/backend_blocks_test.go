@@ -154,9 +154,9 @@ func TestUnwritableBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, n := startNode(t, dir, fake)
-	info := awaitInfo(t, p, "work", func(*rpcserver.Info) bool { return n.generator.Work() != nil })
+	awaitInfo(t, p, "work", func(*rpcserver.Info) bool { return n.generator.Work() != nil })
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		info = awaitInfo(t, p, "an answer", func(*rpcserver.Info) bool { return true })
+		info := awaitInfo(t, p, "an answer", func(*rpcserver.Info) bool { return true })
 		if !info.Healthy && strings.Contains(strings.Join(info.Health, "\n"), "found blocks can't be saved") {
 			break
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/p2poold/p2poold/mining/payee"
 	"github.com/p2poold/p2poold/p2p"
 	"github.com/p2poold/p2poold/p2p/netaddr"
+	"github.com/p2poold/p2poold/stratum"
 )
 
 // config is everything that can be set by flags and the conf file. Each group
@@ -116,7 +117,11 @@ type p2pConfig struct {
 
 // stratumConfig is about the connections of miners.
 type stratumConfig struct {
-	Listen []string `long:"stratumlisten" value-name:"ADDR" description:"Address to accept miners on, may be repeated (default: all interfaces, the network's port)"`
+	Listen         []string `long:"stratumlisten" value-name:"ADDR" description:"Address to accept miners on, may be repeated (default: all interfaces, the network's port)"`
+	InvalidAddress string   `long:"invalidaddress" value-name:"WHAT" description:"What becomes of miners whose user name holds an address that cannot be paid: reject, or node, to mine for this node"`
+	Classes        []string `long:"coinbaseclass" value-name:"UA:CLASS" description:"Output class of devices whose user agent begins with UA, or contains it with * in front, such as whatsminer/:36; may be repeated"`
+
+	devices stratum.Devices
 }
 
 // rpcConfig is about the control interface.
@@ -150,6 +155,7 @@ func defaultConfig() config {
 	return config{
 		General: generalConfig{Network: "mainnet", Pool: "main", DataDir: appdir.Default, MinFree: defaultMinFree},
 		P2P:     p2pConfig{MaxPeers: defaultMaxPeers, BanTime: defaultBanTime, V2: true},
+		Stratum: stratumConfig{InvalidAddress: invalidReject},
 		Log:     logConfig{Level: "info", MaxSize: 10, MaxFiles: 10},
 	}
 }

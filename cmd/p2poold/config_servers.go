@@ -70,7 +70,10 @@ func (c *config) validateStratum() error {
 	if err := c.complete("stratumlisten", c.Stratum.Listen, c.params.DefaultStratumPort, hostport.Listen); err != nil {
 		return err
 	}
-	return c.distinct("stratumlisten", c.Stratum.Listen, "listen", c.P2P.listens())
+	if err := c.distinct("stratumlisten", c.Stratum.Listen, "listen", c.P2P.listens()); err != nil {
+		return err
+	}
+	return c.validateMiners()
 }
 
 // validateRPC completes the addresses and credentials of the control interface.

@@ -153,7 +153,9 @@ func (n *node) buildPeers() (err error) {
 func (n *node) buildStratum() (err error) {
 	n.stratum, err = stratum.New(stratum.Config{
 		Listen: n.cfg.Stratum.Listen, Source: miningSource{stratum.FromGenerator(n.generator), n},
-		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(), Log: n.logs.logger(subsysStratum),
+		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(),
+		Devices: n.cfg.Stratum.devices, NodeForInvalid: n.cfg.Stratum.InvalidAddress == invalidNode,
+		Log: n.logs.logger(subsysStratum),
 	})
 	return err
 }

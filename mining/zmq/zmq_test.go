@@ -66,6 +66,17 @@ func display(h chainhash.Hash) []byte {
 	return h[:]
 }
 
+// pipeEnd is our end of a pipe. Where TCP still hands over what has arrived, a pipe
+// refuses deadlines as soon as the other end is closed.
+type pipeEnd struct{ net.Conn }
+
+func (e pipeEnd) SetReadDeadline(t time.Time) error {
+	if err := e.Conn.SetReadDeadline(t); !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
+	return nil
+}
+
 // listen runs serve against a publisher that writes what it is told after a good
 // handshake, and returns the events and the end.
 func listen(t *testing.T, publish func(conn net.Conn)) (events []Event, err error) {
@@ -77,7 +88,7 @@ func listen(t *testing.T, publish func(conn net.Conn)) (events []Event, err erro
 		defer theirs.Close()
 		publish(theirs)
 	}()
-	err = serve(ours, func() {}, func(e Event) { events = append(events, e) })
+	err = serve(pipeEnd{ours}, func() {}, func(e Event) { events = append(events, e) })
 	ours.Close()
 	<-done
 	return events, err

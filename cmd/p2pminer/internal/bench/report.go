@@ -100,10 +100,12 @@ type SlowReaders struct {
 
 // Generator tells what the load cost on this side.
 type Generator struct {
-	Threads         int     `json:"threads"`
-	CPU             float64 `json:"cpu"`             // processors in use; -1: unknown
-	Busy            float64 `json:"busy"`            // share of time in which the event loops had something to do
-	Capacity        float64 `json:"capacity"`        // submissions a second that one processor of its own could send
+	Threads int     `json:"threads"`
+	CPU     float64 `json:"cpu"`  // processors in use; -1: unknown
+	Busy    float64 `json:"busy"` // share of time in which the event loops had something to do
+	// Capacity is how many submissions a second one processor of its own could send,
+	// with what each has cost; too low if the loops were seldom busy.
+	Capacity        float64 `json:"capacity"`
 	Hashes          uint64  `json:"hashes"`          // tried
 	HashesPerSubmit float64 `json:"hashespersubmit"` // for each solution found
 	Prepared        uint64  `json:"prepared"`        // solutions found before submitting began
@@ -111,16 +113,19 @@ type Generator struct {
 
 // Process tells of the server's.
 type Process struct {
-	ResidentBefore   int64   `json:"residentbefore"`   // without connections
-	ResidentLoggedIn int64   `json:"residentloggedin"` // after the logins
-	ResidentEnd      int64   `json:"residentend"`      // with the connections
-	PerConnection    float64 `json:"perconnection"`    // what came with each connection until the end, bytes
-	CPU              float64 `json:"cpu"`              // processors in use
-	CPULogin         float64 `json:"cpulogin"`         // processor time for each login, in milliseconds
-	CPUSubmit        float64 `json:"cpusubmit"`        // processor time for each answer, in milliseconds
-	FilesBefore      int     `json:"filesbefore"`      // descriptors, without connections
-	FilesAfter       int     `json:"filesafter"`       // again without connections
-	ThreadsAfter     int     `json:"threadsafter"`     // of the operating system
+	ResidentBefore   int64 `json:"residentbefore"`   // without connections
+	ResidentLoggedIn int64 `json:"residentloggedin"` // after the logins
+	ResidentEnd      int64 `json:"residentend"`      // with the connections
+	// PerConnection is what came with each connection until the end. It means something
+	// only if the server had no more connections since its start: freed memory stays
+	// resident for a while.
+	PerConnection float64 `json:"perconnection"`
+	CPU           float64 `json:"cpu"`          // processors in use
+	CPULogin      float64 `json:"cpulogin"`     // processor time for each login, in milliseconds
+	CPUSubmit     float64 `json:"cpusubmit"`    // processor time for each answer, in milliseconds
+	FilesBefore   int     `json:"filesbefore"`  // descriptors, without connections
+	FilesAfter    int     `json:"filesafter"`   // again without connections
+	ThreadsAfter  int     `json:"threadsafter"` // of the operating system
 }
 
 func latency(h *histogram) Latency {

@@ -57,7 +57,7 @@ func TestJudge(t *testing.T) {
 		"too hard":      {in(Submits{Wanted: 100, Sent: 500, Unsolved: 500}), 1, 1, LimitGenerator, "solution"},
 		"one loop busy": {in(Submits{Wanted: 100, Sent: 700, Late: Latency{P99: 500}}), 0.99, 0.6, LimitGenerator, "--threads"},
 		"all busy":      {in(Submits{Wanted: 100, Sent: 700, Late: Latency{P99: 500}}), 0.99, 0.99, LimitMachine, "all processors"},
-		"others":        {in(Submits{Wanted: 100, Sent: 700, Late: Latency{P99: 500}}), 0.2, 0.5, LimitMachine, "something else"},
+		"others":        {in(Submits{Wanted: 100, Sent: 700, Late: Latency{P99: 500}}), 0.2, 0.5, LimitMachine, "moments"},
 		"closed, busy":  {in(Submits{Sent: 700}), 0.99, 0.6, LimitGenerator, "--threads"},
 		"closed":        {in(Submits{Sent: 700}), 0.5, 0.6, LimitServer, "--depth"},
 	} {

@@ -141,13 +141,23 @@ func (t *table) resources(rep *Report) {
 	t.row("a connection", "got %.0f bytes and %.1f jobs, sent %.0f bytes", rep.BytesIn, rep.Jobs, rep.BytesOut)
 	g := &rep.Generator
 	if rep.Submits != nil {
-		t.row("generator", "%.2f processors, loops busy %.0f %%; one processor could send %.0f/s; %.1f hashes a submission",
-			g.CPU, 100*g.Busy, g.Capacity, g.HashesPerSubmit)
+		row := fmt.Sprintf("%.2f processors, loops busy %.0f %%, %.1f hashes a submission", g.CPU, 100*g.Busy, g.HashesPerSubmit)
+		if g.Busy >= 0.5 { // below, most of its time goes into waking up
+			row += fmt.Sprintf("; one processor of its own could send %.0f/s", g.Capacity)
+		}
+		t.row("generator", "%s", row)
 	}
 	if p := rep.Process; p != nil {
-		t.row("server's memory", "%s before, %s after the logins, %s at the end; %.1f kB a connection",
-			mib(p.ResidentBefore), mib(p.ResidentLoggedIn), mib(p.ResidentEnd), p.PerConnection/1000)
-		t.row("server's processors", "%.2f; %.3f ms a login, %.4f ms an answer", p.CPU, p.CPULogin, p.CPUSubmit)
+		row := fmt.Sprintf("%s before, %s after the logins, %s at the end", mib(p.ResidentBefore), mib(p.ResidentLoggedIn), mib(p.ResidentEnd))
+		if p.PerConnection > 0 {
+			row += fmt.Sprintf("; %.1f kB a connection", p.PerConnection/1000)
+		}
+		t.row("server's memory", "%s", row)
+		row = fmt.Sprintf("%.2f; %.3f ms a login", p.CPU, p.CPULogin)
+		if p.CPUSubmit > 0 {
+			row += fmt.Sprintf(", %.4f ms an answer", p.CPUSubmit)
+		}
+		t.row("server's processors", "%s", row)
 		t.row("server's descriptors", "%d before, %d after; %d threads", p.FilesBefore, p.FilesAfter, p.ThreadsAfter)
 	}
 	if rep.Machine >= 0 {

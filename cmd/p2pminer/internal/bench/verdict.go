@@ -47,8 +47,8 @@ func (rep *Report) judge() {
 	case g.Busy >= fullyBusy:
 		rep.say(LimitGenerator, "its event loops were busy all the time, %s; give it more --threads", rep.shares())
 	case s.Wanted > 0:
-		rep.say(LimitMachine, "submissions were written up to %.1f ms late although neither was busy all the time, %s: "+
-			"something else took the processors", s.Late.P99, rep.shares())
+		rep.say(LimitMachine, "one submission in a hundred was written more than %.1f ms late although the processors were not busy all the time, %s; "+
+			"there are moments when all want them, such as new work", s.Late.P99, rep.shares())
 	default:
 		rep.say(LimitServer, "the generator was waiting for answers, %s; more --connections or --depth may show more", rep.shares())
 	}
