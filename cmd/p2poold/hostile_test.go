@@ -32,7 +32,7 @@ const (
 	serviceSlack = 100 * time.Millisecond
 	// serviceAttempts is how often an attack is carried out until the service is that
 	// good: other tests run at the same time.
-	serviceAttempts = 3
+	serviceAttempts = 5
 	// maxLoud is the number of lines an attack gets into the operator's log.
 	maxLoud = 20
 )
