@@ -5,4 +5,7 @@
 // main reads the flags and starts a client, which keeps one session with the
 // server going (client.go, session.go), and the miners, one goroutine for each
 // thread (miner.go). They meet at a board that shows the newest work (board.go).
+//
+// With --bench it is a load generator instead (bench.go, internal/bench), and looks
+// for no solutions but those that its clients submit.
 package main

@@ -169,7 +169,7 @@ func TestRate(t *testing.T) {
 	}()
 	rep := mustRun(t, cfg)
 	allAccepted(t, rep, 49)
-	if s := rep.Submits; s.Sent != 400 || s.Late.Count != 400 {
+	if s := rep.Submits; s.Sent < 390 || s.Sent > 400 || s.Late.Count != s.Sent { // the end may cut off some
 		t.Errorf("%d submissions in 0.4 s", s.Sent)
 	}
 	if rep.Work.Events == 0 || rep.Work.ToLast.Max <= 0 || rep.Work.ToEach.Count < 48 || rep.Blocks.Events+rep.Blocks.Incomplete != 0 {

@@ -20,9 +20,8 @@ const (
 	maxTries = 1 << 17
 	// maxPrepared bounds the solutions that one client keeps.
 	maxPrepared = 1 << 14
-	// prepareSlice is how long solutions are looked for between two looks at what has
-	// come in.
-	prepareSlice = time.Millisecond
+	// slice is how long solutions are looked for between two looks at what has come in.
+	slice = time.Millisecond
 	// suggestEvery is how often a client asks for its first difficulty again.
 	suggestEvery = 10 * time.Second
 )
@@ -129,7 +128,7 @@ func (l *loop) prepare() (more bool) {
 			l.stats.prepared++
 		}
 		enough = 0
-		if since(begun, l.run.now()) > prepareSlice {
+		if since(begun, l.run.now()) > slice {
 			return true
 		}
 	}

@@ -15,6 +15,9 @@ func (l *loop) submits(now int64) int64 {
 		return l.fill(now)
 	}
 	for range batch {
+		if since(now, l.run.now()) > slice {
+			break
+		}
 		// The loops take turns.
 		number := l.sent*int64(cfg.Threads) + int64(l.index)
 		due := l.run.start.Load() + int64(float64(number)/cfg.Rate*float64(time.Second))
@@ -35,12 +38,15 @@ func (l *loop) submits(now int64) int64 {
 }
 
 // fill gives clients that have none their unanswered submissions; after that the answers
-// keep them going.
+// keep them going. It stops after a moment: looking for solutions may take long.
 func (l *loop) fill(now int64) int64 {
 	if !l.filled {
 		l.filled, l.idle = true, slices.Clone(l.live)
 	}
-	for range min(batch, len(l.idle)) {
+	for len(l.idle) > 0 {
+		if since(now, l.run.now()) > slice {
+			return now
+		}
 		c := l.idle[0]
 		l.idle = l.idle[1:]
 		for range l.run.cfg.Depth - len(c.pending) {
@@ -48,9 +54,6 @@ func (l *loop) fill(now int64) int64 {
 				break
 			}
 		}
-	}
-	if len(l.idle) > 0 {
-		return now
 	}
 	return now + int64(longestWait)
 }
@@ -129,8 +132,12 @@ func (l *loop) answered(c *client, id uint64, m *message, now int64) {
 		}
 		break
 	}
-	if l.run.cfg.Rate == 0 && l.run.cfg.submits() && len(c.pending) < l.run.cfg.Depth && l.run.measuring(now) {
+	switch {
+	case !l.filled || c.state != ready || !l.run.measuring(now):
+	case len(c.work.prepared) > 0:
 		l.submit(c, now)
+	default:
+		l.idle = append(l.idle, c) // others' answers first
 	}
 }
 

@@ -21,6 +21,8 @@ const (
 	// patience is the latency, in milliseconds, above which one answer in a hundred shows
 	// that the server does not keep up with a rate.
 	patience = 1000
+	// hardWork is from how many hashes on a solution costs more than to send it.
+	hardWork = 50
 	// foreign is from how many processors on it is worth telling that others use them:
 	// the kernel's work for connections may count as theirs.
 	foreign = 0.2
@@ -42,6 +44,9 @@ func (rep *Report) judge() {
 		rep.say(LimitServer, "%d submissions were not sent, as their connections had %d without an answer", s.HeldBack, MaxDepth)
 	case s.Wanted > 0 && s.Late.P99 <= punctual && float64(due) >= 0.99*s.Wanted*rep.Seconds:
 		rep.judgeRate()
+	case g.Busy >= fullyBusy && g.HashesPerSubmit > hardWork:
+		rep.say(LimitGenerator, "its event loops were busy looking for solutions, which take %.0f hashes, %s; "+
+			"lower the difficulty, or prepare for longer", g.HashesPerSubmit, rep.shares())
 	case rep.Machine >= fullyBusy:
 		rep.say(LimitMachine, "all processors were busy, %s; with processors of their own both could do more", rep.shares())
 	case g.Busy >= fullyBusy:
