@@ -10,16 +10,29 @@ import (
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
-// Share returns the encoding of an accepted share.
+// Share returns the encoding of an accepted share. One that is just being stored is
+// waited for: peers may have learnt its ID already.
 func (m *Manager) Share(id chainhash.Hash) ([]byte, error) {
+	raw, known, err := m.stored(id)
+	if err != nil && known {
+		m.acceptMu.Lock() // whoever has it stores what it has accepted
+		defer m.acceptMu.Unlock()
+		raw, _, err = m.stored(id)
+	}
+	return raw, err
+}
+
+// stored reads a share from the store, and tells whether the chain has it.
+func (m *Manager) stored(id chainhash.Hash) (raw []byte, known bool, err error) {
 	m.mu.RLock()
-	height, ok := m.chain.HeightOf(id)
+	height, known := m.chain.HeightOf(id)
 	store := m.store
 	m.mu.RUnlock()
-	if !ok {
-		return nil, fmt.Errorf("share %v is unknown, or was pruned", id)
+	if !known {
+		return nil, false, fmt.Errorf("share %v is unknown, or was pruned", id)
 	}
-	return store.Share(height, id)
+	raw, err = store.Share(height, id)
+	return raw, true, err
 }
 
 // Have reports whether a share is accepted, by our chain or by one that is being

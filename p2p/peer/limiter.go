@@ -2,6 +2,7 @@ package peer
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,16 +19,25 @@ const (
 	// maxExchangeWait is the longest wait for one's turn. Whoever would wait longer
 	// is refused: the rest of the handshake needs time as well.
 	maxExchangeWait = HandshakeTimeout / 2
+
+	exchangeInterval = time.Second / ExchangesPerSecond
 )
 
-var errBusy = errors.New("too many v2 handshakes at once")
+var (
+	errBusy = errors.New("too many v2 handshakes at once")
+	errLeft = errors.New("the connection ended before its v2 handshake")
+)
 
 // Limiter spreads the key exchanges of all inbound connections of a node over
 // time, because they cost CPU time before anything is known about the peer. A nil
 // Limiter limits nothing. It is safe for concurrent use.
+//
+// Whoever leaves before his turn gives it back: else a flood of connections that are
+// let go again at once would take up all turns for maxExchangeWait.
 type Limiter struct {
-	mu   sync.Mutex
-	next time.Time // when the next exchange is due at the long-run rate
+	mu    sync.Mutex
+	next  time.Time       // when the next exchange is due at the long-run rate
+	queue []chan struct{} // in order of arrival; the channel of the first is closed
 }
 
 // wait blocks until the caller may make one exchange, in the order of the calls.
@@ -35,36 +45,70 @@ func (l *Limiter) wait(done <-chan struct{}) error {
 	if l == nil {
 		return nil
 	}
-	delay, ok := l.book(time.Now())
+	first, ok := l.enter()
 	if !ok {
 		return errBusy
 	}
-	if delay <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
-		return nil
+	case <-first:
 	case <-done:
-		return errors.New("the connection ended before its v2 handshake")
+		l.leave(first, false)
+		return errLeft
 	}
+	if delay := l.delay(time.Now()); delay > 0 {
+		timer := time.NewTimer(delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-done:
+			l.leave(first, false)
+			return errLeft
+		}
+	}
+	l.leave(first, true)
+	return nil
 }
 
-// book takes the next turn and returns how far it is away.
-func (l *Limiter) book(now time.Time) (time.Duration, bool) {
-	const interval = time.Second / ExchangesPerSecond
+// enter lines up, unless the wait would be too long. The channel is closed when the
+// caller is the first.
+func (l *Limiter) enter() (chan struct{}, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := l.next
-	if saved := now.Add(-(exchangeBurst - 1) * interval); at.Before(saved) {
-		at = saved
+	if l.due(time.Now())+time.Duration(len(l.queue))*exchangeInterval > maxExchangeWait {
+		return nil, false
 	}
-	delay := at.Sub(now)
-	if delay > maxExchangeWait {
-		return 0, false
+	c := make(chan struct{})
+	if l.queue = append(l.queue, c); len(l.queue) == 1 {
+		close(c)
 	}
-	l.next = at.Add(interval)
-	return delay, true
+	return c, true
+}
+
+// delay returns how far away the first one's turn is.
+func (l *Limiter) delay(now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.due(now)
+}
+
+// due is delay for callers that hold the lock.
+func (l *Limiter) due(now time.Time) time.Duration {
+	if saved := now.Add(-(exchangeBurst - 1) * exchangeInterval); l.next.Before(saved) {
+		l.next = saved
+	}
+	return l.next.Sub(now)
+}
+
+// leave takes the caller out of the line, after its turn or without.
+func (l *Limiter) leave(c chan struct{}, used bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if used {
+		l.next = l.next.Add(exchangeInterval)
+	}
+	i := slices.Index(l.queue, c)
+	l.queue = slices.Delete(l.queue, i, i+1)
+	if i == 0 && len(l.queue) > 0 {
+		close(l.queue[0])
+	}
 }

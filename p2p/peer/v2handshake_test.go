@@ -442,6 +442,24 @@ func TestLimiter(t *testing.T) {
 	})
 }
 
+// TestLimiterLeavers: whoever leaves before his turn does not keep others from theirs.
+func TestLimiterLeavers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l Limiter
+		gone := make(chan struct{})
+		for range 1000 {
+			go l.wait(gone)
+		}
+		synctest.Wait()
+		close(gone)
+		synctest.Wait()
+		start := time.Now()
+		if err := l.wait(nil); err != nil || time.Since(start) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
 // TestLimitedHandshakes: peers that come all at once are all served, in turn; v1 and
 // outbound ones do not wait, and a stop does not either.
 func TestLimitedHandshakes(t *testing.T) {
@@ -466,9 +484,11 @@ func TestLimitedHandshakes(t *testing.T) {
 			}
 		}
 		for _, delay := range []int{ExchangesPerSecond, 100 * ExchangesPerSecond} {
+			stop := make(chan struct{})
 			for range delay {
-				l.book(time.Now())
+				go l.wait(stop)
 			}
+			synctest.Wait()
 			dialer, listener := connect(t, t.Context(), func(d, c *Config) { d.V2, c.V2, c.Exchanges = true, true, l })
 			if delay == ExchangesPerSecond {
 				listener.Disconnect(ReasonRequested, nil)
@@ -477,6 +497,8 @@ func TestLimitedHandshakes(t *testing.T) {
 				listener.wantReason(t, ReasonBusy)
 			}
 			<-dialer.done
+			close(stop)
+			synctest.Wait()
 		}
 		for _, e := range ends {
 			e.Disconnect(ReasonRequested, nil)
