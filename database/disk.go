@@ -5,9 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/syndtr/goleveldb/leveldb/storage"
+
+	"github.com/p2poold/p2poold/internal/atomicfile"
 )
 
 // disk is the file system as far as a database needs it. The crash tests have
@@ -60,16 +61,7 @@ func (osDisk) rename(from, to string) error    { return os.Rename(from, to) }
 func (osDisk) removeAll(path string) error     { return os.RemoveAll(path) }
 func (osDisk) size(path string) (int64, error) { return folderSize(path) }
 
-func (osDisk) syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // NTFS journals its directories and refuses the call
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (osDisk) syncDir(path string) error { return atomicfile.SyncDir(path) }
 
 // folderSize leaves out what disappears while it is looking.
 func folderSize(path string) (size int64, err error) {

@@ -27,6 +27,7 @@ var floors = [][]family{
 	{
 		{{"blockchain/target"}},
 		{{"blockchain/rawtx"}},
+		{{"internal/atomicfile"}},
 		{{"internal/childproc"}},
 		{{"internal/lossynet"}},
 	},

@@ -7,9 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
+
+	"github.com/p2poold/p2poold/internal/atomicfile"
 )
 
 const (
@@ -117,43 +117,9 @@ func (p *Payees) save(s state) {
 	}
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
-		err = write(p.cfg.File, append(b, '\n'))
+		err = atomicfile.Write(p.cfg.File, append(b, '\n'))
 	}
 	if err != nil {
 		p.cfg.Log.Errorf("The payout addresses in use cannot be remembered: %v", err)
 	}
-}
-
-// write replaces the file: whenever the machine stops, it has the old content or the new.
-func write(path string, content []byte) error {
-	// One name for all attempts: a crash leaves at most one file behind.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a renamed entry survive a loss of power.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // NTFS journals its directories and refuses the call
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/internal/atomicfile"
 )
 
 const (
@@ -123,17 +125,5 @@ func writeSynced(dir, name string, parts [][]byte, written func()) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// replaceSynced puts a durable file in the place of another.
-func replaceSynced(dir, name string, content []byte) error {
-	temp := name + ".new"
-	if err := writeSynced(dir, temp, [][]byte{content}, func() {}); err != nil {
-		return err
-	}
-	if err := os.Rename(filepath.Join(dir, temp), filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return atomicfile.SyncDir(dir)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/internal/atomicfile"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 )
 
@@ -297,7 +298,7 @@ func (j *Journal) save() {
 	}
 	b, err := formatHistory(j.records())
 	if err == nil {
-		err = replaceSynced(j.cfg.Dir, historyFile, b)
+		err = atomicfile.Write(filepath.Join(j.cfg.Dir, historyFile), b)
 	}
 	if err != nil {
 		j.mu.Lock()

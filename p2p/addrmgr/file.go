@@ -8,10 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 
+	"github.com/p2poold/p2poold/internal/atomicfile"
 	"github.com/p2poold/p2poold/p2p/netaddr"
 )
 
@@ -78,36 +77,7 @@ func (m *Manager) Save(path string) error {
 	m.mu.Lock()
 	b := m.encode()
 	m.mu.Unlock()
-	// One name for all attempts: a crash leaves at most one file behind.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a renamed entry survive a loss of power.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // NTFS journals its directories and refuses the call
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return atomicfile.Write(path, b)
 }
 
 // encode returns the content of the file. The caller holds the mutex.

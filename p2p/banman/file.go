@@ -8,10 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
+
+	"github.com/p2poold/p2poold/internal/atomicfile"
 )
 
 // The file is JSON, with its members in this order, a line for each entry:
@@ -173,7 +173,7 @@ func (m *Manager) Save() error {
 	m.changed = false
 	entries := m.list()
 	m.mu.Unlock()
-	err := write(m.cfg.Path, encode(entries))
+	err := atomicfile.Write(m.cfg.Path, encode(entries))
 	if err != nil {
 		m.mu.Lock()
 		m.changed = true
@@ -198,38 +198,4 @@ func encode(entries []Entry) []byte {
 	}
 	b.WriteString("]}\n")
 	return b.Bytes()
-}
-
-// write replaces a file, under another name first.
-func write(path string, content []byte) error {
-	// One name for all attempts: a crash leaves at most one file behind.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a renamed entry survive a loss of power.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // NTFS journals its directories and refuses the call
-	}
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
