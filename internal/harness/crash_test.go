@@ -261,8 +261,11 @@ func (c *crashed) recompute(p *harness.Pool, info chainInfo) (blocks int) {
 		c.Errorf("the shares add up to work %x, the tip states %s", work, info.Work)
 	}
 	const most = 5
-	for _, b := range call[[]foundBlock](c.T, c.Node, "getblocksfound", most) {
-		if b.Confirmations > 0 && verifyBlock(c.T, p, b.Hash) {
+	for _, b := range call[[]foundBlock](c.T, c.Node, "getblocksfound", 10*most) {
+		if blocks == most || b.Confirmations == 0 || c.cutShort(b.Hash) {
+			continue
+		}
+		if verifyBlock(c.T, p, b.Hash) {
 			blocks++
 		}
 	}
@@ -270,4 +273,19 @@ func (c *crashed) recompute(p *harness.Pool, info chainInfo) (blocks int) {
 		c.Error("no Bitcoin block pays both miners")
 	}
 	return blocks
+}
+
+// cutShort reports whether the node was killed between a block's submission and the
+// acceptance of its share: the block is on record, the share was told to nobody.
+func (c *crashed) cutShort(id string) bool {
+	c.Helper()
+	if c.Call(c.Context(), nil, "getshare", id) == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, told := c.told[id]; told {
+		c.Errorf("the share of block %s was told of and is gone", id)
+	}
+	return true
 }
