@@ -54,6 +54,8 @@ type gossip struct {
 	announce func(kind identity, inbound bool) message.Message
 	// reachable tells the networks whose addresses this node dials by itself.
 	reachable func(netaddr.Network) bool
+	// unwanted tells the addresses that are not to be dialed, nor told to others.
+	unwanted func(netaddr.Addr) bool
 
 	peers map[netsync.PeerID]*gossipPeer
 	order []netsync.PeerID // ascending, for repeatable decisions
@@ -88,7 +90,10 @@ type telling struct {
 }
 
 func newGossip(r *rand.Rand, f *finder) *gossip {
-	g := &gossip{rand: r, finder: f, trickle: trickle, reachable: connmgr.ByIP, peers: make(map[netsync.PeerID]*gossipPeer)}
+	g := &gossip{
+		rand: r, finder: f, trickle: trickle, reachable: connmgr.ByIP, peers: make(map[netsync.PeerID]*gossipPeer),
+		unwanted: func(netaddr.Addr) bool { return false },
+	}
 	for i := range g.key {
 		g.key[i] = byte(r.Uint32())
 	}
@@ -184,7 +189,7 @@ func (g *gossip) receiveAddrs(now time.Time, id netsync.PeerID, p *gossipPeer, l
 		p.tokens--
 		p.taken++
 		p.known.add(fingerprintOf(&g.key, r.Addr))
-		if !g.finder.book.Usable(r.Addr) {
+		if !g.finder.book.Usable(r.Addr) || g.unwanted(r.Addr) {
 			continue
 		}
 		near := g.reachable(r.Addr.Network())

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"slices"
 	"time"
 
 	"github.com/p2poold/p2poold/p2p/message"
@@ -62,7 +63,9 @@ func (g *gossip) cached(now time.Time, kind identity) []netaddr.Record {
 	a := &g.answers[kind]
 	fresh, tried := g.finder.book.Len()
 	if size := fresh + tried; !now.Before(a.until) || size >= 2*a.size && size > a.size {
-		a.list = g.finder.book.Sample(getAddrPercent, getAddrLeast)
+		a.list = slices.DeleteFunc(g.finder.book.Sample(getAddrPercent, getAddrLeast), func(r netaddr.Record) bool {
+			return g.unwanted(r.Addr)
+		})
 		for i := range a.list {
 			a.list[i].Seen = g.blur(a.list[i].Seen)
 		}

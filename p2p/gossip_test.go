@@ -452,3 +452,24 @@ func TestFilter(t *testing.T) {
 		t.Error("nothing is ever forgotten")
 	}
 }
+
+// TestUnwantedAddrs: nobody is told an address that this node would not dial, and it
+// does not get into the book.
+func TestUnwantedAddrs(t *testing.T) {
+	c := newChat(t)
+	c.finder.book.Add([]netaddr.Record{c.record(1, 0), c.record(2, 0)}, at(5000))
+	c.unwanted = func(a netaddr.Addr) bool { return a == at(1) || a == at(3) }
+	id, _ := c.meet(10, true)
+	c.meet(11, true)
+	reply, _, _ := c.receive(c.now, id, &message.GetAddr{})
+	if list := reply.(*message.Addr).List; len(list) != 1 || list[0].Addr != at(2) {
+		t.Errorf("the answer is %v", list)
+	}
+	c.now = c.now.Add(time.Hour)
+	if keep := c.tells(id, c.record(3, 0), c.record(4, 0)); len(keep) != 1 || keep[0].Addr != at(4) {
+		t.Errorf("kept %v", keep)
+	}
+	if told := c.sent(10 * time.Minute); len(told) != 1 || told[at(4)] == nil {
+		t.Errorf("passed on %v", told)
+	}
+}
