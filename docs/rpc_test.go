@@ -76,6 +76,7 @@ var answers = map[string]any{
 	"### getnetworkinfo":                              rpcserver.NetworkInfo{},
 	"#### Member networks of getnetworkinfo":          rpcserver.NetworkState{},
 	"#### Member localaddresses of getnetworkinfo":    rpcserver.LocalAddress{},
+	"#### Member portmapping of getnetworkinfo":       rpcserver.PortMapping{},
 	"### getrelayinfo":                                rpcserver.RelayInfo{},
 	"#### Member shares of getrelayinfo":              rpcserver.RelayedShares{},
 	"#### Member transactions of getrelayinfo":        rpcserver.RelayedTxLists{},

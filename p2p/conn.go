@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"slices"
@@ -18,11 +19,24 @@ import (
 
 // link is how a connection is to be run.
 type link struct {
-	caller    *caller          // of an inbound connection; nil: we dialed
-	v2        bool             // allow the v2 transport
-	shareOnly bool             // no word about addresses
-	ready     func(*peer.Peer) // called after the handshake, if not nil
+	caller *caller          // of an inbound connection; nil: we dialed
+	kind   ConnectionKind   // empty of inbound ones
+	v2     bool             // allow the v2 transport
+	ready  func(*peer.Peer) // called after the handshake, if not nil
 }
+
+// ConnectionKind says what a connection is for.
+type ConnectionKind string
+
+// The kinds, by Bitcoin Core's names where it has such connections.
+const (
+	KindInbound   ConnectionKind = "inbound"
+	KindManual    ConnectionKind = "manual"     // to a node that the operator named
+	KindFull      ConnectionKind = "full-relay" // to a found node
+	KindShareOnly ConnectionKind = "share-only" // likewise; no word about addresses
+	KindLAN       ConnectionKind = "lan"        // to a node of the local network
+	KindAddrFetch ConnectionKind = "addr-fetch" // to a seed, for the addresses it knows
+)
 
 // runInbound runs an admitted inbound connection to its end.
 func (s *Server) runInbound(ctx context.Context, conn net.Conn, c *caller) {
@@ -98,7 +112,8 @@ func (s *Server) join(p *peer.Peer, l link, told chainhash.Hash) netsync.PeerID 
 		s.lastID++
 		id = s.lastID
 		s.peers[id] = p
-		if !l.shareOnly {
+		s.kinds[id] = cmp.Or(l.kind, KindInbound)
+		if l.kind != KindShareOnly {
 			s.joinGossip(now, id, p)
 		}
 		return m.Connected(now, id, p.Inbound(), p.Version(), told)
@@ -120,6 +135,7 @@ func (s *Server) join(p *peer.Peer, l link, told chainhash.Hash) netsync.PeerID 
 func (s *Server) leave(id netsync.PeerID) {
 	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
 		delete(s.peers, id)
+		delete(s.kinds, id)
 		s.finder.gossip.leave(id)
 		return m.Disconnected(now, id)
 	})

@@ -21,7 +21,7 @@ func (s *Server) keepConnected(ctx context.Context, addr string) {
 		if _, ok := s.awaitFree(ctx, last); !ok {
 			return
 		}
-		d := s.dialAndRun(ctx, addr, link{ready: s.readyNamed})
+		d := s.dialAndRun(ctx, addr, link{kind: KindManual, ready: s.readyNamed})
 		if ctx.Err() != nil {
 			return
 		}

@@ -262,7 +262,11 @@ func (s *Server) noteNews(now time.Time, id netsync.PeerID) {
 // runFound makes a connection to a found address and runs it to its end.
 func (s *Server) runFound(ctx context.Context, d connmgr.Dial) {
 	ready := false // set in the reader goroutine, which is gone when it is read
-	end := s.dialAndRun(ctx, d.Addr.String(), link{shareOnly: d.Kind == connmgr.ShareOnly, ready: func(p *peer.Peer) {
+	kind := KindFull
+	if d.Kind == connmgr.ShareOnly {
+		kind = KindShareOnly
+	}
+	end := s.dialAndRun(ctx, d.Addr.String(), link{kind: kind, ready: func(p *peer.Peer) {
 		ready = true
 		s.readyFound(d, p)
 	}})

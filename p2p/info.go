@@ -19,6 +19,7 @@ type PeerInfo struct {
 	Addr      string            // host:port; of an inbound peer of a hidden service the network and a number
 	Network   netaddr.Network   // 0: not known, or not on the Internet
 	Inbound   bool              // the peer dialed
+	Kind      ConnectionKind    // what the connection is for
 	SessionID []byte            // of the v2 transport, 32 bytes; nil: v1
 	UserAgent string            // printable ASCII
 	Protocol  uint32            // version of the peer protocol
@@ -71,6 +72,7 @@ func (s *Server) Peers() []PeerInfo {
 			Addr:         p.Addr(),
 			Network:      dialer.RemoteOf(p.RemoteAddr()).Net,
 			Inbound:      p.Inbound(),
+			Kind:         s.kinds[id],
 			SessionID:    p.SessionID(),
 			UserAgent:    v.UserAgent,
 			Protocol:     v.Protocol,

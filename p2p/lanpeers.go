@@ -71,7 +71,7 @@ func (s *Server) keepLAN(ctx context.Context, a netaddr.Addr) {
 	}()
 	pause := s.backoffMin
 	for failures := 0; failures < lanAttempts; failures++ {
-		end := s.dialAndRun(ctx, a.String(), link{ready: func(*peer.Peer) {}})
+		end := s.dialAndRun(ctx, a.String(), link{kind: KindLAN, ready: func(*peer.Peer) {}})
 		if ctx.Err() != nil {
 			return
 		}

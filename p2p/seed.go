@@ -132,7 +132,7 @@ func (s *Server) fetchSeed(ctx context.Context, host string) int {
 	known := s.knownAddrs()
 	addr := net.JoinHostPort(host, strconv.Itoa(int(s.cfg.Params.DefaultP2PPort)))
 	var p *peer.Peer // set in the reader goroutine, which is gone when it is read
-	d := s.dialAndRun(ctx, addr, link{ready: func(ready *peer.Peer) {
+	d := s.dialAndRun(ctx, addr, link{kind: KindAddrFetch, ready: func(ready *peer.Peer) {
 		p = ready
 		s.mu.Lock()
 		s.finder.fetches[p] = true

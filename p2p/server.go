@@ -41,6 +41,7 @@ type Server struct {
 	mu         sync.Mutex // see the package comment
 	manager    *netsync.Manager
 	peers      map[netsync.PeerID]*peer.Peer // after the handshake
+	kinds      map[netsync.PeerID]ConnectionKind
 	lastID     netsync.PeerID
 	callers    callers         // inbound connections, in whichever state
 	nodes      map[string]bool // addresses kept connected
@@ -66,6 +67,7 @@ func New(cfg Config) (*Server, error) {
 		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode}),
 		toVerify:   make(chan *netsync.Verify, 1),
 		peers:      make(map[netsync.PeerID]*peer.Peer),
+		kinds:      make(map[netsync.PeerID]ConnectionKind),
 		nonces:     newNonces(),
 		callers:    newCallers(),
 		nodes:      make(map[string]bool),
@@ -79,7 +81,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.searchLAN = s.search
-	s.finder.gossip.announce, s.finder.gossip.reachable = s.announcement, s.dialer.Automatic
+	g := s.finder.gossip
+	g.announce, g.reachable, g.unwanted = s.announcement, s.dialer.Automatic, s.unwanted
 	for _, list := range [][]string{cfg.Connect, cfg.AddNode} {
 		for _, addr := range list {
 			if err := s.AddNode(addr); err != nil {

@@ -32,6 +32,13 @@ func TestShareOnly(t *testing.T) {
 		t.Errorf("%d peers to gossip with", n)
 	}
 	a.mu.Unlock()
+	kinds := make(map[string]ConnectionKind)
+	for _, p := range a.Peers() {
+		kinds[p.Addr] = p.Kind
+	}
+	if kinds[shareOnly.Addr().String()] != KindShareOnly || kinds[full.Addr().String()] != KindFull || full.Peers()[0].Kind != KindInbound {
+		t.Errorf("kinds of connections: %v, and to the full one %v", kinds, full.Peers()[0].Kind)
+	}
 
 	eventually(t, "the full one knows the dialer", func() bool { return full.finder.book.Contains(addrOf(t, a)) })
 	shareOnly.mine(2, 1)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/p2poold/p2poold/internal/rpcserver"
@@ -27,5 +28,11 @@ func networkTable(w io.Writer, v rpcserver.NetworkInfo, _ time.Time) {
 			title = "own"
 		}
 		row(w, title, a.Address, a.Source)
+	}
+	switch m := v.PortMapping; {
+	case m.Port != 0:
+		row(w, "router", "forwards port "+strconv.Itoa(m.Port), m.Protocol)
+	case m.Error != "":
+		row(w, "router", m.Error)
 	}
 }

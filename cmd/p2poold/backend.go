@@ -161,7 +161,7 @@ func peerInfo(p *p2p.PeerInfo) rpcserver.PeerInfo {
 		transport = "v2"
 	}
 	info := rpcserver.PeerInfo{
-		ID: p.ID, Addr: p.Addr, Network: networkName(p.Network), Inbound: p.Inbound, Transport: transport, SessionID: hex.EncodeToString(p.SessionID), UserAgent: p.UserAgent,
+		ID: p.ID, Addr: p.Addr, Network: networkName(p.Network), Inbound: p.Inbound, ConnectionType: string(p.Kind), Transport: transport, SessionID: hex.EncodeToString(p.SessionID), UserAgent: p.UserAgent,
 		ProtocolVersion: p.Protocol, Services: fmt.Sprintf("%016x", uint64(p.Services)), RelayMode: int(p.Mode),
 		Connected: p.Connected.Unix(), LastSend: unix(p.LastSend), LastRecv: unix(p.LastRecv),
 		BytesSent: p.BytesOut, BytesRecv: p.BytesIn, Ping: p.Ping.Seconds(), TimeOffset: p.ClockOffset,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/p2poold/p2poold/internal/rpcserver"
+	"github.com/p2poold/p2poold/p2p"
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/p2p/netaddr"
 )
@@ -29,7 +30,16 @@ func (b backend) NetworkInfo(context.Context) (*rpcserver.NetworkInfo, error) {
 			Address: a.Addr.String(), Network: networkName(a.Addr.Network()), Source: string(a.Source),
 		})
 	}
+	info.PortMapping = portMapping(b.n.peers.PortMapping())
 	return info, nil
+}
+
+func portMapping(now p2p.PortMappingInfo) rpcserver.PortMapping {
+	m := rpcserver.PortMapping{Enabled: now.Enabled, Protocol: now.Protocol, Port: int(now.Port), Error: now.Err}
+	if now.Addr.IsValid() {
+		m.Address = now.Addr.String()
+	}
+	return m
 }
 
 // networkName returns a network's name in RPC, as in Bitcoin Core.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/p2poold/p2poold/internal/rpcserver"
+	"github.com/p2poold/p2poold/p2p"
 	"github.com/p2poold/p2poold/p2p/netaddr"
 )
 
@@ -25,7 +27,14 @@ func TestNetworkInfo(t *testing.T) {
 	if len(info.LocalAddresses) != 1 || info.LocalAddresses[0] != own {
 		t.Errorf("%+v", info.LocalAddresses)
 	}
+	if m := (rpcserver.PortMapping{}); info.PortMapping != m {
+		t.Errorf("%+v", info.PortMapping)
+	}
 	p.stop(t)
+	got := portMapping(p2p.PortMappingInfo{Enabled: true, Protocol: "UPnP", Port: 1, Addr: netip.MustParseAddr("8.8.8.8")})
+	if want := (rpcserver.PortMapping{Enabled: true, Protocol: "UPnP", Port: 1, Address: "8.8.8.8"}); got != want {
+		t.Errorf("%+v", got)
+	}
 	for n, want := range map[netaddr.Network]string{0: "not_publicly_routable", netaddr.IPv6: "ipv6", netaddr.I2P: "i2p"} {
 		if got := networkName(n); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -20,6 +20,16 @@ type NetworkInfo struct {
 
 	Networks       []NetworkState `json:"networks"`       // ipv4, ipv6, onion, i2p and cjdns, in this order
 	LocalAddresses []LocalAddress `json:"localaddresses"` // where others reach this node, as far as known
+	PortMapping    PortMapping    `json:"portmapping"`    // what the router forwards for --upnp and --natpmp
+}
+
+// PortMapping is what the router forwards to the node.
+type PortMapping struct {
+	Enabled  bool   `json:"enabled"`  // it is asked for, and the node listens on an address that a router can forward to
+	Protocol string `json:"protocol"` // NAT-PMP or UPnP; empty: nothing is forwarded
+	Port     int    `json:"port"`     // on the router; 0: nothing is forwarded
+	Address  string `json:"address"`  // the router's on the Internet; empty: not known, or a private one
+	Error    string `json:"error"`    // why the last attempt failed; empty: it did not
 }
 
 // NetworkState is a network and the way into it.

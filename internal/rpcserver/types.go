@@ -199,9 +199,10 @@ type PeerInfo struct {
 	Addr            string `json:"addr"`    // host:port; onion:N or i2p:N for who came in by a hidden service
 	Network         string `json:"network"` // ipv4, ipv6, onion, i2p, cjdns, or not_publicly_routable: private, or not known
 	Inbound         bool   `json:"inbound"`
-	Transport       string `json:"transport"` // v2: encrypted, v1: not
-	SessionID       string `json:"sessionid"` // of v2, 64 hex digits, the same on both sides; empty: v1
-	UserAgent       string `json:"useragent"` // printable characters only
+	ConnectionType  string `json:"connectiontype"` // inbound, manual, full-relay, share-only, lan or addr-fetch
+	Transport       string `json:"transport"`      // v2: encrypted, v1: not
+	SessionID       string `json:"sessionid"`      // of v2, 64 hex digits, the same on both sides; empty: v1
+	UserAgent       string `json:"useragent"`      // printable characters only
 	ProtocolVersion uint32 `json:"protocolversion"`
 	Services        string `json:"services"`  // what it offers, 16 hex digits; bit 11: accepts v2
 	RelayMode       int    `json:"relaymode"` // of new shares: 0 low bandwidth, 1 low latency
