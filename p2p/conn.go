@@ -210,8 +210,8 @@ func (s *Server) judge(p *peer.Peer, from netsync.PeerID, chunk []*share.Share, 
 		return all
 	}))
 	for i, sh := range chunk {
-		if id := sh.ID(); errs[i] == nil && s.txs.Has(id) {
-			s.announceTxs(id) // it was complete before those we relayed to had the share
+		if errs[i] == nil {
+			s.accepted(sh.ID())
 		}
 	}
 	if s.cfg.Log.Level() <= slog.LevelTrace {

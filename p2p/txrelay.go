@@ -163,8 +163,25 @@ func (s *Server) judgeBlock(p *peer.Peer, id netsync.PeerID, sh *share.Share) {
 	s.publish(s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
 		return m.Verdict(now, id, sh, errs[0])
 	}))
-	if errs[0] == nil && s.txs.Has(sh.ID()) {
-		s.announceTxs(sh.ID())
+	if errs[0] == nil {
+		s.accepted(sh.ID())
+	}
+}
+
+// accepted does what waited for a share of a peer to be valid.
+func (s *Server) accepted(id chainhash.Hash) {
+	if s.txs.Has(id) {
+		s.announceTxs(id) // it was complete before those we relayed to had the share
+		return
+	}
+	for _, e := range s.txs.TakeEarly(id) {
+		from := netsync.PeerID(e.From)
+		s.mu.Lock()
+		p := s.peers[from]
+		s.mu.Unlock()
+		if p != nil {
+			s.receiveTxs(p, from, e.List)
+		}
 	}
 }
 

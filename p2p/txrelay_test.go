@@ -250,7 +250,8 @@ func TestBlockOfInvalidShare(t *testing.T) {
 	a := dialRaw(t, m)
 	a.send(&message.Block{Share: sh.Encode(), Coinbase: sh.Coinbase(chainID, 0, payouts)})
 	eventually(t, "both submit", func() bool { return submitted[0].Load() == 1 && submitted[1].Load() == 1 })
-	time.Sleep(300 * time.Millisecond)
+	m.mine(1, 2) // comes to n behind the block, which is judged by then
+	eventually(t, "one tip", sameTip(m, n))
 	if list := n.Peers(); len(list) == 0 || list[0].ID != before {
 		t.Errorf("the honest relay was thrown out; now %d peers", len(list))
 	}

@@ -24,6 +24,10 @@ const (
 	maxBlockAttempts = 10
 	// maxAttemptsAll bounds the attempts for all shares together.
 	maxAttemptsAll = maxAttempts * maxLists
+	// maxEarly is how many lists wait for the verdict on their share, one of each peer. It
+	// is for the shares under judgement, of which there are two or three at a time; a list
+	// of 10,000 transactions has 60 kB.
+	maxEarly = maxAttemptsAll
 	// maxAttemptBytes bounds the transactions received for unfinished attempts: one
 	// block at its longest for each place at one share.
 	maxAttemptBytes = maxAttempts * maxBlockBytes

@@ -36,14 +36,15 @@ type attempt struct {
 	bytes   int // of what came
 }
 
-// List takes a peer's list of a share that it sent, and that is valid by now; all
-// others are passed over. An error is a share.RuleError.
+// List takes a peer's list of a share that it sent, and that is valid by now; others
+// wait for TakeEarly. An error is a share.RuleError.
 func (r *Relay) List(now time.Time, from PeerID, m *message.CmpctShare) (Result, error) {
 	if res, done, err := r.known(now, from, m); done {
 		return res, err
 	}
 	s, err := r.cfg.Share(m.ID) // from the disk
 	if err != nil {
+		r.keepEarly(from, m)
 		return Result{}, nil
 	}
 	r.mu.Lock()

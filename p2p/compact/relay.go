@@ -50,6 +50,7 @@ type Relay struct {
 	past      idSet // blocks built and forgotten
 	peers     map[PeerID]*peerState
 	attempts  []*attempt // the oldest first
+	early     []Early    // lists of shares that are not known to be valid yet, the oldest first
 	held      int        // bytes of transactions in attempts
 	stats     Stats
 }
@@ -114,6 +115,7 @@ func (r *Relay) Disconnected(id PeerID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.peers, id)
+	r.early = slices.DeleteFunc(r.early, func(e Early) bool { return e.From == id })
 	r.dropAttempts(func(a *attempt) bool { return a.from == id })
 }
 
