@@ -262,7 +262,7 @@ func (c *crashed) recompute(p *harness.Pool, info chainInfo) (blocks int) {
 	}
 	const most = 5
 	for _, b := range call[[]foundBlock](c.T, c.Node, "getblocksfound", 10*most) {
-		if blocks == most || b.Confirmations == 0 || c.cutShort(b.Hash) {
+		if blocks == most || b.Confirmations < 1 || c.cutShort(b.Hash) {
 			continue
 		}
 		if verifyBlock(c.T, p, b.Hash) {
