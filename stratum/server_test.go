@@ -169,7 +169,7 @@ func TestRegistryIsBounded(t *testing.T) {
 	for i := range maxWorkers + 100 {
 		now = now.Add(time.Second)
 		name := string(appendUint32(nil, uint32(i)))
-		r.disconnect(r.connect(identity{worker: name}, "", share.Class12, now), now)
+		r.disconnect(r.connect(identity{worker: name}, "", share.Class12, now))
 	}
 	list := r.list(now)
 	if len(list) != maxWorkers {
@@ -180,6 +180,49 @@ func TestRegistryIsBounded(t *testing.T) {
 	}
 	if r.workers["00000000"] != nil || r.workers[string(appendUint32(nil, maxWorkers+99))] == nil {
 		t.Error("not the oldest was forgotten")
+	}
+
+	// The one that has been away longest returns, and stays for it.
+	oldest := string(appendUint32(nil, 101))
+	back := r.connect(identity{worker: oldest}, "", share.Class12, now)
+	r.connect(identity{worker: "new"}, "", share.Class12, now)
+	if r.workers[oldest] != back || r.workers[string(appendUint32(nil, 102))] != nil {
+		t.Error("not the one away longest was forgotten")
+	}
+	if n := r.away.Len(); n != maxWorkers-3 {
+		t.Errorf("%d workers away", n)
+	}
+}
+
+// When all are connected, a further worker is not listed and leaves nothing behind.
+func TestRegistryFullOfConnected(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	r := newRegistry(now)
+	for i := range maxWorkers {
+		r.connect(identity{worker: string(appendUint32(nil, uint32(i)))}, "", share.Class12, now)
+	}
+	further := r.connect(identity{worker: "further"}, "", share.Class12, now)
+	r.disconnect(further)
+	if len(r.workers) != maxWorkers || r.workers["further"] != nil || r.away.Len() != 0 {
+		t.Errorf("%d workers, %d away", len(r.workers), r.away.Len())
+	}
+}
+
+// BenchmarkRegistryFull is a login by a new name when the registry is full.
+func BenchmarkRegistryFull(b *testing.B) {
+	now := time.Unix(1e9, 0)
+	r := newRegistry(now)
+	i := uint32(0)
+	login := func() {
+		r.disconnect(r.connect(identity{worker: string(appendUint32(nil, i))}, "", share.Class12, now))
+		i++
+	}
+	for range maxWorkers {
+		login()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		login()
 	}
 }
 

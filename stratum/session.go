@@ -246,7 +246,7 @@ func (s *session) close(now time.Time) {
 	defer s.mu.Unlock()
 	s.leave(now)
 	for _, w := range s.workers {
-		s.registry.disconnect(w, now)
+		s.registry.disconnect(w)
 	}
 	clear(s.workers)
 	s.ready = false

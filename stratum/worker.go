@@ -3,6 +3,7 @@ package stratum
 import (
 	"bytes"
 	"cmp"
+	"container/list"
 	"slices"
 	"sync"
 	"time"
@@ -42,12 +43,13 @@ type WorkerInfo struct {
 
 // worker keeps one worker's statistics. Safe for concurrent use.
 type worker struct {
-	mu       sync.Mutex
-	info     WorkerInfo
-	lastSeen time.Time
-	past     past // of the session that ended last
-	short    meter
-	long     meter
+	mu    sync.Mutex
+	info  WorkerInfo
+	past  past // of the session that ended last
+	short meter
+	long  meter
+
+	away *list.Element // in registry.away, whose mutex protects it; nil while connected
 }
 
 // credit is an accepted submission.
@@ -64,7 +66,7 @@ func (w *worker) accepted(c credit, now time.Time) {
 	if c.share {
 		w.info.Shares++
 	}
-	w.info.LastSubmit, w.lastSeen = now, now
+	w.info.LastSubmit = now
 	w.info.BestDifficulty = max(w.info.BestDifficulty, c.best)
 	w.short.add(c.difficulty*hashesPerDifficulty, now)
 	w.long.add(c.difficulty*hashesPerDifficulty, now)
@@ -104,6 +106,7 @@ func (w *worker) snapshot(now time.Time) WorkerInfo {
 type registry struct {
 	mu      sync.Mutex
 	workers map[string]*worker
+	away    list.List // the *worker without a connection, the longest away in front
 
 	totalMu sync.Mutex
 	total   meter
@@ -130,6 +133,10 @@ func (r *registry) connect(id identity, userAgent string, class share.Class, now
 			r.workers[name] = w
 		}
 	}
+	if w.away != nil {
+		r.away.Remove(w.away)
+		w.away = nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.info.Payee, w.info.UserAgent, w.info.Class = bytes.Clone(id.payee), userAgent, class
@@ -137,37 +144,34 @@ func (r *registry) connect(id identity, userAgent string, class share.Class, now
 		w.info.ConnectedSince = now
 	}
 	w.info.Connections++
-	w.lastSeen = now
 	return w
 }
 
 // evict forgets the worker that has been away longest. It MUST be called with
 // the registry's mutex held.
 func (r *registry) evict() bool {
-	oldest := ""
-	var since time.Time
-	for name, w := range r.workers {
-		w.mu.Lock()
-		if w.info.Connections == 0 && (since.IsZero() || w.lastSeen.Before(since)) {
-			oldest, since = name, w.lastSeen
-		}
-		w.mu.Unlock()
-	}
-	if since.IsZero() {
+	oldest := r.away.Front()
+	if oldest == nil {
 		return false
 	}
-	delete(r.workers, oldest)
+	w := r.away.Remove(oldest).(*worker)
+	delete(r.workers, w.info.Name)
 	return true
 }
 
 // disconnect counts a connection less.
-func (r *registry) disconnect(w *worker, now time.Time) {
+func (r *registry) disconnect(w *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.info.Connections--
-	w.lastSeen = now
-	if w.info.Connections == 0 {
-		w.info.ConnectedSince = time.Time{}
+	if w.info.Connections > 0 {
+		return
+	}
+	w.info.ConnectedSince = time.Time{}
+	if r.workers[w.info.Name] == w { // not if it was never listed
+		w.away = r.away.PushBack(w)
 	}
 }
 
