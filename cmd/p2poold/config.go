@@ -119,6 +119,8 @@ type p2pConfig struct {
 type stratumConfig struct {
 	Listen         []string `long:"stratumlisten" value-name:"ADDR" description:"Address to accept miners on, may be repeated (default: all interfaces, the network's port)"`
 	InvalidAddress string   `long:"invalidaddress" value-name:"WHAT" description:"What becomes of miners whose user name holds an address that cannot be paid: reject, or node, to mine for this node"`
+	MinDifficulty  float64  `long:"mindifficulty" value-name:"D" description:"Least difficulty that miners are given, except where shares are easier"`
+	MaxMiners      int      `long:"maxminers" value-name:"N" description:"Most connections of miners"`
 	Classes        []string `long:"coinbaseclass" value-name:"UA:CLASS" description:"Output class of devices whose user agent begins with UA, or contains it with * in front, such as whatsminer/:36; may be repeated"`
 
 	devices stratum.Devices
@@ -155,7 +157,7 @@ func defaultConfig() config {
 	return config{
 		General: generalConfig{Network: "mainnet", Pool: "main", DataDir: appdir.Default, MinFree: defaultMinFree},
 		P2P:     p2pConfig{MaxPeers: defaultMaxPeers, BanTime: defaultBanTime, V2: true},
-		Stratum: stratumConfig{InvalidAddress: invalidReject},
+		Stratum: stratumConfig{InvalidAddress: invalidReject, MinDifficulty: stratum.DefaultMinDifficulty, MaxMiners: stratum.DefaultMaxConnections},
 		Log:     logConfig{Level: "info", MaxSize: 10, MaxFiles: 10},
 	}
 }

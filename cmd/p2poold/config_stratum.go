@@ -13,6 +13,14 @@ const (
 	invalidNode   = "node"   // mines for the node's own address, and is told
 )
 
+const (
+	// leastMinDifficulty is near the one that each hash meets, maxMinDifficulty what
+	// 1 EH/s meets 18 times a minute.
+	leastMinDifficulty, maxMinDifficulty = 1e-9, 1e9
+	// maxMaxMiners bounds --maxminers: more descriptors than systems give a process.
+	maxMaxMiners = 1_000_000
+)
+
 // validateMiners reads what is about miners but the addresses to listen on.
 func (c *config) validateMiners() error {
 	s := &c.Stratum
@@ -21,6 +29,10 @@ func (c *config) validateMiners() error {
 		return c.invalid("invalidaddress", fmt.Errorf("it must be %s or %s", invalidReject, invalidNode))
 	case s.InvalidAddress == invalidNode && len(c.own) == 0:
 		return c.invalid("invalidaddress", errors.New("this needs --address, which is paid then"))
+	case !(s.MinDifficulty >= leastMinDifficulty && s.MinDifficulty <= maxMinDifficulty):
+		return c.invalid("mindifficulty", fmt.Errorf("it must be from %g to %g", leastMinDifficulty, maxMinDifficulty))
+	case s.MaxMiners < 1 || s.MaxMiners > maxMaxMiners:
+		return c.invalid("maxminers", fmt.Errorf("it must be from 1 to %d", maxMaxMiners))
 	case len(s.Classes) > maxAddresses:
 		return c.invalid("coinbaseclass", fmt.Errorf("it may be given %d times at most", maxAddresses))
 	}

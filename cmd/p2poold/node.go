@@ -155,6 +155,7 @@ func (n *node) buildStratum() (err error) {
 		Listen: n.cfg.Stratum.Listen, Source: miningSource{stratum.FromGenerator(n.generator), n},
 		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(),
 		Devices: n.cfg.Stratum.devices, NodeForInvalid: n.cfg.Stratum.InvalidAddress == invalidNode,
+		MinDifficulty: n.cfg.Stratum.MinDifficulty, MaxConnections: n.cfg.Stratum.MaxMiners,
 		Log: n.logs.logger(subsysStratum),
 	})
 	return err
