@@ -50,8 +50,12 @@ func TestPoolFailover(t *testing.T) {
 		return !slices.ContainsFunc(f.Nodes(), func(s Status) bool { return !s.Health.OK || s.Latency == 0 })
 	})
 	f.await(f.mine(0, 1))
+	f.until("the first is mined on", func() bool { return f.Nodes()[0].Current }) // the second may have been faster
 	f.fakes[0].Down()
-	f.until("the second is mined on", func() bool { return f.Nodes()[1].Current })
+	f.until("the first is missed, the second mined on", func() bool {
+		list := f.Nodes()
+		return !list[0].Health.OK && list[1].Current
+	})
 	f.await(f.mine(1))
 	if h := f.Health(); !h.OK {
 		t.Errorf("%+v", h)
