@@ -11,7 +11,9 @@ import (
 	"github.com/btcsuite/btcd/wire/v2"
 	"pgregory.net/rapid"
 
+	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/mining/internal/realchain"
 )
 
 // parseBlock reads a block as btcd does, all of it.
@@ -53,7 +55,7 @@ func testSolvedJobs(t *testing.T, txs int) {
 	params := testParams(t)
 	genesis := params.Bitcoin.GenesisBlock.Header
 	clock := &clock{now: genesis.Timestamp.Add(time.Hour)}
-	chain := newRealChain(t, params, clock)
+	chain := realchain.New(t, params, clock.Now)
 	node := &fakeNode{}
 	g := newGenerator(t, Config{Params: params, Chain: chain, Node: node, Tag: []byte("/test/"), Now: clock.Now})
 	tmpl := testTemplate(t, txs)
@@ -89,8 +91,10 @@ func testSolvedJobs(t *testing.T, txs int) {
 	}
 
 	blocks := node.submitted()
-	if len(blocks) != rounds/5 || len(chain.chain.Blocks(100)) != rounds/5 {
-		t.Fatalf("%d blocks, the sharechain knows %d", len(blocks), len(chain.chain.Blocks(100)))
+	known := 0
+	chain.View(func(c *blockchain.Chain) { known = len(c.Blocks(100)) })
+	if len(blocks) != rounds/5 || known != rounds/5 {
+		t.Fatalf("%d blocks, the sharechain knows %d", len(blocks), known)
 	}
 	for _, raw := range blocks {
 		block := checkBlock(t, g, raw, 1)
@@ -117,7 +121,7 @@ func TestRolledSolutions(t *testing.T) {
 	params := testParams(t)
 	genesis := params.Bitcoin.GenesisBlock.Header
 	clock := &clock{now: genesis.Timestamp.Add(time.Hour)}
-	chain := newRealChain(t, params, clock)
+	chain := realchain.New(t, params, clock.Now)
 	g := newGenerator(t, Config{Params: params, Chain: chain, Node: &fakeNode{}, Now: clock.Now})
 	tmpl := testTemplate(t, 3)
 	tmpl.PrevBlock, tmpl.Height, tmpl.Received = genesis.BlockHash(), 1, clock.Now()

@@ -79,47 +79,6 @@ func (c *fakeChain) set(f func(*fakeChain)) {
 	c.table = nil
 }
 
-// realChain is a blockchain.Chain behind the methods that mining needs.
-type realChain struct {
-	mu    sync.Mutex
-	chain *blockchain.Chain
-	clock *clock
-}
-
-func newRealChain(t *testing.T, params *chainparams.Params, clock *clock) *realChain {
-	t.Helper()
-	c := &realChain{chain: blockchain.New(params), clock: clock}
-	genesis := params.Bitcoin.GenesisBlock.Header
-	if err := c.chain.AddBitcoinHeader(&genesis, 0); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (c *realChain) Tip() *blockchain.Tip {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.chain.Tip()
-}
-
-func (c *realChain) Payouts(parent chainhash.Hash, bits uint32, value int64, class share.Class) (payout.Result, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.chain.Payouts(parent, bits, value, class)
-}
-
-func (c *realChain) Accept(s *share.Share) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	// As it would come from a peer: what the encoding loses must not matter.
-	s, err := share.Decode(s.Encode())
-	if err != nil {
-		return err
-	}
-	_, err = c.chain.Accept(s, c.clock.Now())
-	return err
-}
-
 // fakeNode keeps the blocks it is offered.
 type fakeNode struct {
 	mu     sync.Mutex

@@ -42,6 +42,7 @@ var floors = [][]family{
 		{{"database"}},
 		{{"internal/chainman"}},
 		{
+			{"mining/internal/realchain"},
 			{"mining"},
 			{"mining/zmq", "mining/bitcoinp2p", "mining/payee"},
 			{"mining/bitcoind", "mining/merged", "mining/mergedtest"},
@@ -79,6 +80,7 @@ var helpers = []string{
 	"blockchain/chaingen",
 	"mining/bitcoindtest",
 	"mining/mergedtest",
+	"mining/internal/realchain",
 	"p2p/internal/fakechain",
 	"p2p/internal/fakesocks",
 	"internal/childproc",

@@ -12,45 +12,15 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
-	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/chaingen"
 	"github.com/p2poold/p2poold/blockchain/chainparams"
-	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
 	"github.com/p2poold/p2poold/mining"
+	"github.com/p2poold/p2poold/mining/internal/realchain"
 	"github.com/p2poold/p2poold/mining/merged"
 	"github.com/p2poold/p2poold/mining/mergedtest"
 )
-
-// sharechain is a blockchain.Chain behind the methods that mining needs.
-type sharechain struct {
-	mu    sync.Mutex
-	chain *blockchain.Chain
-}
-
-func (c *sharechain) Tip() *blockchain.Tip {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.chain.Tip()
-}
-
-func (c *sharechain) Payouts(parent chainhash.Hash, bits uint32, value int64, class share.Class) (payout.Result, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.chain.Payouts(parent, bits, value, class)
-}
-
-func (c *sharechain) Accept(s *share.Share) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s, err := share.Decode(s.Encode())
-	if err != nil {
-		return err
-	}
-	_, err = c.chain.Accept(s, time.Now())
-	return err
-}
 
 // bitcoinNode keeps the blocks that it is offered.
 type bitcoinNode struct {
@@ -85,11 +55,7 @@ func newPool(t *testing.T, nodes ...*mergedtest.Node) *pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain := &sharechain{chain: blockchain.New(params)}
-	genesis := params.Bitcoin.GenesisBlock.Header
-	if err := chain.chain.AddBitcoinHeader(&genesis, 0); err != nil {
-		t.Fatal(err)
-	}
+	chain := realchain.New(t, params, time.Now)
 	p := &pool{T: t, bitcoin: &bitcoinNode{}}
 	cfg := merged.Config{Changed: func() { p.MergedChanged() }}
 	for _, n := range nodes {
@@ -110,7 +76,7 @@ func newPool(t *testing.T, nodes ...*mergedtest.Node) *pool {
 	}
 	now := uint32(time.Now().Unix())
 	p.SetTemplate(&mining.Template{
-		Version: 0x20000000, PrevBlock: genesis.BlockHash(), Height: 1, Bits: 0x207fffff, CurTime: now, MinTime: now - 600,
+		Version: 0x20000000, PrevBlock: *params.Bitcoin.GenesisHash, Height: 1, Bits: 0x207fffff, CurTime: now, MinTime: now - 600,
 		CoinbaseValue: 50e8, WeightLimit: mining.DefaultWeightLimit, SigopLimit: mining.DefaultSigopLimit, Received: time.Now(),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
