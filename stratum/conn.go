@@ -8,12 +8,10 @@ import (
 	"time"
 )
 
-// serve runs one connection until it ends. It owns the connection's two
-// goroutines: this one reads and executes, the other one writes.
+// serve runs one connection until it ends, in the goroutine that reads and
+// executes.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
-	defer s.remove(conn)
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
+	defer s.release()
 	extranonce1, err := s.extranonces.take()
 	if err != nil {
 		conn.Close()
@@ -22,16 +20,13 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer s.extranonces.release(extranonce1)
 	out := newOutbox(conn)
 	sess := newSession(&s.deps, out, extranonce1, time.Now())
-	s.add(conn, sess)
-
-	written := make(chan error, 1)
-	go func() { written <- out.run() }()
-	err = readLines(ctx, conn, sess)
-	out.finish()
-	if writeErr := <-written; writeErr != nil {
-		err = writeErr
+	if s.add(sess) {
+		err = readLines(ctx, conn, sess)
+		s.remove(sess)
 	}
-
+	if failure := out.finish(); failure != nil {
+		err = failure
+	}
 	sess.close(time.Now())
 	s.cfg.Log.Debugf("Connection from %v closed: %v", conn.RemoteAddr(), err)
 }

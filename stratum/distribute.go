@@ -3,9 +3,11 @@ package stratum
 import (
 	"context"
 	"io"
-	"net"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,9 +19,9 @@ const (
 	// a new Bitcoin block, which makes all work before it worthless. Share tips that
 	// move faster than that exist on a young regtest chain only.
 	broadcastGap = 50 * time.Millisecond
-	// yieldEvery is after how many jobs the distributor lets their writers run. On
-	// a machine with few or busy processors the first would else wait for the last.
-	yieldEvery = 16
+	// fanBatch is how many sessions a goroutine of fanOut takes at once: some 0.1 ms
+	// of work.
+	fanBatch = 16
 )
 
 // distribute brings new work to the sessions and makes their time pass.
@@ -90,35 +92,49 @@ func (s *Server) refresh() {
 	if work == current.work && reason == current.reason {
 		return
 	}
-	now := time.Now()
 	s.work.Store(newWorkset(work, s.cfg.Payees, reason))
-	delivered := 0
-	for _, sess := range s.sessions() {
-		sess.deliver(now)
-		if delivered++; delivered%yieldEvery == 0 {
-			runtime.Gosched()
+	now := time.Now()
+	fanOut(s.sessions(), func(sess *session) { sess.deliver(now) })
+}
+
+// fanOut calls f for all sessions, from as many goroutines as half of the processors:
+// what miners hand in meanwhile finds another one.
+func fanOut(sessions []*session, f func(*session)) {
+	var next atomic.Int64
+	work := func() {
+		for {
+			end := int(next.Add(fanBatch))
+			if end-fanBatch >= len(sessions) {
+				return
+			}
+			for _, sess := range sessions[end-fanBatch : min(end, len(sessions))] {
+				f(sess)
+			}
 		}
 	}
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0)/2, len(sessions)/fanBatch) - 1 {
+		wg.Go(work)
+	}
+	work()
+	wg.Wait()
 }
 
 // tick closes the connections whose time is up.
 func (s *Server) tick(now time.Time) {
-	for conn, sess := range s.sessions() {
+	fanOut(s.sessions(), func(sess *session) {
 		if sess.tick(now) {
-			conn.Close()
+			sess.out.cut(errTimeUp)
 		}
-	}
+	})
 }
 
-// sessions returns a snapshot, so that no session is waited for under the lock.
-func (s *Server) sessions() map[net.Conn]*session {
+// sessions returns a snapshot, so that no session is waited for under the lock. The
+// order is another one each time.
+func (s *Server) sessions() []*session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	snapshot := make(map[net.Conn]*session, len(s.conns))
-	for conn, sess := range s.conns {
-		snapshot[conn] = sess
-	}
-	return snapshot
+	return slices.AppendSeq(make([]*session, 0, len(s.live)), maps.Keys(s.live))
 }
 
 // reserve makes room for a connection unless the limit is reached.
@@ -132,17 +148,37 @@ func (s *Server) reserve() bool {
 	return true
 }
 
-func (s *Server) add(conn net.Conn, sess *session) {
+// release gives the room back.
+func (s *Server) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conns[conn] = sess
+	s.open--
 }
 
-func (s *Server) remove(conn net.Conn) {
+// add makes a session known, unless the server ends.
+func (s *Server) add(sess *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.conns, conn)
-	s.open--
+	if !s.ended {
+		s.live[sess] = struct{}{}
+	}
+	return !s.ended
+}
+
+func (s *Server) remove(sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, sess)
+}
+
+// end closes all connections.
+func (s *Server) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	for _, sess := range s.sessions() {
+		sess.out.cut(errServerEnds)
+	}
 }
 
 func closeAll[C io.Closer](closers []C) {

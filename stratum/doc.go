@@ -25,16 +25,19 @@
 //
 // # Goroutines
 //
-// Each connection has two: one reads and executes (and waits for the verdict on
-// a share, which holds up nobody else), one writes what is queued. One
-// distributor brings new work to all sessions and makes their time pass; it
-// never waits for a client, whose full queue ends the connection instead.
-// Run returns when all of them are gone.
+// Each connection has one that reads, executes and answers (and waits for the
+// verdict on a share, which holds up nobody else). A distributor brings new work to
+// all sessions and makes their time pass, with help of others on half of the
+// processors. Whoever has something to say to a client writes it at once, as far as
+// the socket takes it; only the rest is queued, and has a goroutine that writes it.
+// So nobody ever waits for a client, whose full queue ends the connection. A
+// connection that waits for its client's next line holds no buffers. Run returns
+// when all goroutines are gone.
 //
 // # Locks
 //
 // Server.mu and workset.mu are held for moments and never while another lock is
 // taken. session.mu comes before those of workset, registry, worker and outbox;
-// registry.mu before worker.mu. None is held during I/O or Source.Submit.
+// registry.mu before worker.mu. None is held during Source.Submit or I/O that waits.
 // session.mu is held while Work.Job builds a job, which delays that client only.
 package stratum

@@ -41,8 +41,9 @@ func (s *session) handle(ctx context.Context, line []byte, now time.Time) (time.
 	s.mu.Lock()
 	result, e := s.dispatch(req, now)
 	if result != noAnswer {
-		s.scratch = appendReply(s.scratch[:0], req.id, result, e)
-		s.out.send(s.scratch)
+		m := newMessage()
+		m.text = appendReply(m.text, req.id, result, e)
+		s.out.sendOff(m)
 	}
 	s.mu.Unlock()
 	if e == errUnknownMethod || (e != nil && e.code == codeUnauthorized) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -13,108 +14,178 @@ const (
 	// notifies, whose coinbase has 50 kB, or hundreds of small ones. A client that
 	// lets more pile up does not read.
 	maxQueued = 512 << 10
-	// keptBuffer is the largest buffer that an idle connection keeps.
-	keptBuffer = 4 << 10
 	// writeTimeout is the longest that one write may take.
 	writeTimeout = 30 * time.Second
 	// lingerTimeout is how long the last words to a client may take.
 	lingerTimeout = 5 * time.Second
 )
 
-// errSlowReader ends a connection whose client does not read what it is sent.
-var errSlowReader = errors.New("client does not read its messages")
+// Errors that end a connection.
+var (
+	errSlowReader = errors.New("client does not read its messages")
+	errTimeUp     = errors.New("client is silent")
+	errServerEnds = errors.New("the server ends")
+)
 
-// outbox is the write queue of one connection. Senders never block: they add
-// to a buffer that the connection's own writer empties. Safe for concurrent use.
+// outbox is what is written to one connection, in the order of send. Senders
+// never wait: what the system does not take at once is queued, and a goroutine
+// writes it, which lives as long as there is a queue. So a client that reads costs
+// neither a goroutine nor a buffer. Safe for concurrent use.
 type outbox struct {
 	conn net.Conn
-	wake chan struct{} // capacity 1
+	raw  syscall.RawConn // to write without waiting; nil: everything is queued
+	try  func(fd uintptr) bool
 
 	mu        sync.Mutex
-	pending   []byte
-	finishing bool // write what is pending, then close
-	overflown bool
+	trial     []byte // that try is to write, and then what is left of it
+	failed    error  // of try
+	pending   []byte // the queue
+	writing   bool   // a goroutine writes
+	finishing bool   // nothing is accepted any more
+	err       error  // why the connection was closed
+	done      sync.WaitGroup
 }
 
 func newOutbox(conn net.Conn) *outbox {
-	return &outbox{conn: conn, wake: make(chan struct{}, 1)}
+	o := &outbox{conn: conn, raw: rawConn(conn)}
+	o.try = func(fd uintptr) bool { // kept, lest each write allocates it
+		n, err := tryWrite(fd, o.trial)
+		o.trial, o.failed = o.trial[n:], err
+		return true // without waiting
+	}
+	return o
 }
 
-// send queues a copy of b. When the queue is full it closes the connection.
+// send writes b or queues a copy of what is not taken at once. When the queue is
+// full it closes the connection.
 func (o *outbox) send(b []byte) {
-	if len(b) == 0 {
-		return
-	}
 	o.mu.Lock()
-	if o.finishing || o.overflown {
-		o.mu.Unlock()
+	defer o.mu.Unlock()
+	if o.finishing || o.err != nil {
 		return
 	}
-	if len(o.pending)+len(b) > maxQueued {
-		o.overflown = true
-		o.mu.Unlock()
-		o.conn.Close()
+	if o.raw != nil && !o.writing {
+		if b = o.write(b); o.err != nil {
+			return
+		}
+	}
+	switch {
+	case len(b) == 0:
+		return
+	case len(o.pending)+len(b) > maxQueued:
+		o.abort(errSlowReader)
 		return
 	}
 	o.pending = append(o.pending, b...)
-	o.mu.Unlock()
-	o.signal()
-}
-
-// finish lets the writer end once everything queued so far is written.
-func (o *outbox) finish() {
-	o.mu.Lock()
-	o.finishing = true
-	o.mu.Unlock()
-	o.conn.SetWriteDeadline(time.Now().Add(lingerTimeout)) // also for a write that hangs now
-	o.signal()
-}
-
-func (o *outbox) signal() {
-	select {
-	case o.wake <- struct{}{}:
-	default: // the writer has not yet looked since the last signal
+	if !o.writing {
+		o.writing = true
+		o.done.Go(o.drain)
 	}
 }
 
-// run writes until finish or a failure, then closes the connection.
-func (o *outbox) run() error {
-	defer o.conn.Close()
-	var spare []byte
-	for range o.wake {
-		o.mu.Lock()
-		batch, last := o.pending, o.finishing
-		o.pending = spare[:0]
-		overflown := o.overflown
-		o.mu.Unlock()
-		if overflown {
-			return errSlowReader
-		}
-		if !last {
-			o.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-		}
-		if len(batch) > 0 {
-			if _, err := o.conn.Write(batch); err != nil {
-				return o.failure(err)
-			}
-		}
-		if last {
-			return nil
-		}
-		if spare = batch[:0]; cap(spare) > keptBuffer {
-			spare = nil
-		}
-	}
-	return nil
+// message is one under construction. There are no more of them than are being sent.
+type message struct{ text []byte }
+
+var messages = sync.Pool{New: func() any { return new(message) }}
+
+// newMessage returns an empty message.
+func newMessage() *message {
+	m := messages.Get().(*message)
+	m.text = m.text[:0]
+	return m
 }
 
-// failure tells a client that does not read from other ends of a connection.
-func (o *outbox) failure(err error) error {
+// sendOff sends a message, which belongs to nobody after that.
+func (o *outbox) sendOff(m *message) {
+	o.send(m.text)
+	messages.Put(m)
+}
+
+// write writes what is taken at once and returns the rest. It MUST be called with
+// the mutex held and nobody else writing, who would be waited for.
+func (o *outbox) write(b []byte) []byte {
+	o.trial = b
+	err := o.raw.Write(o.try)
+	if err == nil {
+		err = o.failed
+	}
+	if err != nil {
+		o.abort(err)
+	}
+	b, o.trial = o.trial, nil
+	return b
+}
+
+// cut closes the connection at once.
+func (o *outbox) cut(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var timeout net.Error
-	if o.overflown || (errors.As(err, &timeout) && timeout.Timeout()) {
-		return errSlowReader
+	o.abort(err)
+}
+
+// abort closes the connection without waiting. It MUST be called with the mutex
+// held.
+func (o *outbox) abort(err error) {
+	if o.err == nil {
+		o.err = err
 	}
-	return err
+	o.pending = nil
+	if c, ok := o.conn.(interface{ NetConn() net.Conn }); ok {
+		c.NetConn().Close() // TLS would say goodbye to who does not listen
+		return
+	}
+	o.conn.Close()
+}
+
+// drain writes the queue until it is empty or the connection fails.
+func (o *outbox) drain() {
+	for {
+		batch := o.take()
+		if batch == nil {
+			return
+		}
+		if _, err := o.conn.Write(batch); err != nil {
+			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+				err = errSlowReader
+			}
+			o.mu.Lock()
+			o.abort(err)
+			o.mu.Unlock()
+		}
+	}
+}
+
+// take returns the queue, nil if there is nothing to write any more.
+func (o *outbox) take() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	batch := o.pending
+	o.pending = nil
+	if batch == nil || o.err != nil {
+		o.writing = false
+		if !o.finishing {
+			o.conn.SetWriteDeadline(time.Time{}) // or it would end what is written at once
+		}
+		return nil
+	}
+	if !o.finishing {
+		o.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
+	return batch
+}
+
+// finish writes what is queued, for a few seconds at most, and closes the
+// connection. It returns why the connection was closed before, if it was.
+func (o *outbox) finish() error {
+	o.mu.Lock()
+	o.finishing = true
+	if o.writing {
+		o.conn.SetWriteDeadline(time.Now().Add(lingerTimeout)) // also for a write that hangs now
+	}
+	o.mu.Unlock()
+	o.done.Wait()
+	o.conn.Close()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
 }

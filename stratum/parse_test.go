@@ -154,7 +154,9 @@ func newTestSession(t testing.TB) *session {
 	server.jobNumber.Store(0x0f)
 	server.work.Store(newWorkset(newFakeWork(0, easy), FixedPayee(testPayee), ""))
 	conn, _ := net.Pipe()
-	s := newSession(&server.deps, newOutbox(conn), 1, time.Now())
+	out := newOutbox(conn)
+	out.writing = true // so that all stays in the queue
+	s := newSession(&server.deps, out, 1, time.Now())
 	for _, line := range []string{`{"id":1,"method":"mining.subscribe"}`, `{"id":2,"method":"mining.authorize","params":["x"]}`} {
 		if _, err := s.handle(t.Context(), []byte(line), time.Now()); err != nil {
 			t.Fatal(err)

@@ -25,9 +25,9 @@ type Server struct {
 	mu        sync.Mutex // held for moments, before no other lock
 	listeners []net.Listener
 	open      int // connections accepted and not yet gone
-	conns     map[net.Conn]*session
+	live      map[*session]struct{}
+	ended     bool      // Run returns as soon as all sessions are gone
 	warned    time.Time // when a refused connection was last logged
-
 }
 
 // New checks cfg and returns a server that does nothing yet.
@@ -38,7 +38,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:         cfg,
 		extranonces: newAllocator(),
-		conns:       make(map[net.Conn]*session),
+		live:        make(map[*session]struct{}),
 	}
 	// A client that reconnects, or moves here from another node, must not find
 	// its old job's id on another job.
@@ -132,6 +132,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 	<-ctx.Done()
 	closeAll(listeners)
+	s.end()
 	wg.Wait()
 	select {
 	case err := <-errs:

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"net"
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -79,15 +81,26 @@ func TestConnectAndDisconnect(t *testing.T) {
 	go func() { done <- server.Run(ctx) }()
 
 	addr := server.Addrs()[0].String()
+	cycles := 200
+	if n, err := strconv.Atoi(os.Getenv("P2POOL_CYCLES")); err == nil {
+		cycles = n
+	}
+	descriptors := openDescriptors()
 	var wg sync.WaitGroup
 	for part := range 4 {
 		wg.Go(func() {
-			for i := range 50 {
-				cycle(t, addr, (part*50+i)%3)
+			for i := part; i < cycles; i += 4 {
+				cycle(t, addr, i%5)
 			}
 		})
 	}
 	wg.Wait()
+	for limit := time.Now().Add(10 * time.Second); server.Connections() > 0 && time.Now().Before(limit); {
+		runtime.Gosched()
+	}
+	if n := openDescriptors(); n > descriptors+8 { // the runtime's own among them
+		t.Errorf("%d descriptors, %d before", n, descriptors)
+	}
 	stays, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -104,8 +117,8 @@ func TestConnectAndDisconnect(t *testing.T) {
 	if n := len(server.extranonces.live); n != 0 {
 		t.Errorf("%d extranonces after Run", n)
 	}
-	// The goroutine of a context.AfterFunc may outlive the connection it closed by
-	// a moment, on a busy machine a long one; yield to it.
+	// A goroutine may outlive what waited for it by a moment, on a busy machine a long
+	// one; yield to it.
 	for limit := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(limit); {
 		runtime.Gosched()
 	}
@@ -114,7 +127,14 @@ func TestConnectAndDisconnect(t *testing.T) {
 	}
 }
 
-// cycle connects and leaves before, during or after the handshake.
+// openDescriptors is 0 where they cannot be counted.
+func openDescriptors() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	return len(entries)
+}
+
+// cycle connects and leaves before, during or after the handshake, or by a reset in
+// the middle of a line.
 func cycle(t *testing.T, addr string, stage int) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -123,7 +143,12 @@ func cycle(t *testing.T, addr string, stage int) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if stage == 0 {
+	switch stage {
+	case 0:
+		return
+	case 3, 4:
+		conn.Write([]byte(`{"id":1,"method":"mining.sub`)[:24+stage])
+		conn.(*net.TCPConn).SetLinger(0)
 		return
 	}
 	conn.Write([]byte(`{"id":1,"method":"mining.subscribe","params":[]}` + "\n"))

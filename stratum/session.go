@@ -98,8 +98,6 @@ type session struct {
 	tip        chainhash.Hash // previous block of the newest job
 	idle       bool           // told that there is no work
 	told       string         // why
-
-	scratch []byte // for messages under construction
 }
 
 func newSession(d *deps, out *outbox, extranonce1 uint32, now time.Time) *session {
@@ -164,12 +162,10 @@ func (s *session) sendJob(now time.Time) {
 	s.jobs.add(j)
 	s.lastNotify = now
 
-	s.scratch = s.appendDifficultyChange(s.scratch[:0], j.diff, now)
-	s.scratch = appendNotify(s.scratch, j, &p.notify, clean)
-	s.out.send(s.scratch)
-	if cap(s.scratch) > keptBuffer {
-		s.scratch = nil
-	}
+	m := newMessage()
+	m.text = s.appendDifficultyChange(m.text, j.diff, now)
+	m.text = appendNotify(m.text, j, &p.notify, clean)
+	s.out.sendOff(m)
 }
 
 // difficulty is what a job whose share target has difficulty shareDiff is given

@@ -79,8 +79,9 @@ func (s *session) handleSubmit(ctx context.Context, req request, now time.Time) 
 	if e != nil {
 		result = resultFalse
 	}
-	var buf [maxID + 64]byte
-	s.out.send(appendReply(buf[:0], req.id, result, e))
+	m := newMessage()
+	m.text = appendReply(m.text, req.id, result, e)
+	s.out.sendOff(m)
 	if e == errHighHash {
 		s.afterMiss(now)
 	}
