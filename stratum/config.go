@@ -1,9 +1,14 @@
 package stratum
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/netip"
+	"slices"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -20,8 +25,7 @@ const (
 	// DefaultMinDifficulty makes a device of 130 H/s, far slower than any real one,
 	// submit 18 times a minute.
 	DefaultMinDifficulty = 0.0000001
-	// DefaultMaxConnections stays below the usual hard limit of file descriptors
-	// with room for peers and database.
+	// DefaultMaxConnections is for callers that do not look at the limit on open files.
 	DefaultMaxConnections = 10_000
 )
 
@@ -29,6 +33,17 @@ const (
 type Config struct {
 	// Listen holds the TCP addresses to listen on, host:port.
 	Listen []string
+	// ListenTLS holds further ones, where nothing but TLS is spoken.
+	ListenTLS []string
+	// OpenListener opens a listener for an address of Listen or ListenTLS, perhaps one
+	// that another process had. Nil: a new socket.
+	OpenListener func(ctx context.Context, addr string) (net.Listener, error)
+	// TLS is the server's side of TLS, on all listeners. Nil: it is refused.
+	TLS *tls.Config
+	// HTTP answers HTTP requests on all listeners. Nil: they are refused.
+	HTTP http.Handler
+	// Proxies are the addresses whose PROXY headers are believed.
+	Proxies []netip.Prefix
 	// Source gives work and takes solutions.
 	Source Source
 	// Params is the Bitcoin network whose addresses usernames may hold.
@@ -51,9 +66,15 @@ type Config struct {
 	// caps what a device gets even below it, lest shares be lost. 0 means
 	// DefaultMinDifficulty.
 	MinDifficulty float64
-	// MaxConnections bounds the connections; further ones are closed at once. 0
-	// means DefaultMaxConnections.
+	// MaxConnections bounds the connections. When there are so many, those that have
+	// not logged in make room for new ones; when all have, further ones are closed at
+	// once. 0 means DefaultMaxConnections.
 	MaxConnections int
+	// MaxPerAddress bounds the connections of one IP address, or IPv6 network of 64
+	// bits. 0 means a quarter of MaxConnections.
+	MaxPerAddress int
+	// Exempt are addresses that MaxPerAddress does not hold for, besides loopback.
+	Exempt []netip.Prefix
 	// Log may be nil.
 	Log slog.Logger
 }
@@ -74,13 +95,16 @@ func (c *Config) normalize() error {
 	if own, _ := c.Payees.Turn(chainhash.Hash{}); own == nil && c.NodeForInvalid {
 		return errors.New("stratum: NodeForInvalid needs an own payee")
 	}
-	for _, addr := range c.Listen {
+	for _, addr := range slices.Concat(c.Listen, c.ListenTLS) {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return fmt.Errorf("stratum: listen address %q is not host:port: %w", addr, err)
 		}
 	}
-	if c.StartDifficulty < 0 || c.MinDifficulty < 0 || c.MaxConnections < 0 {
-		return errors.New("stratum: difficulties and connection limit must not be negative")
+	if len(c.ListenTLS) > 0 && c.TLS == nil {
+		return errors.New("stratum: listeners for TLS need a certificate")
+	}
+	if c.StartDifficulty < 0 || c.MinDifficulty < 0 || c.MaxConnections < 0 || c.MaxPerAddress < 0 {
+		return errors.New("stratum: difficulties and connection limits must not be negative")
 	}
 	if c.StartDifficulty == 0 {
 		c.StartDifficulty = DefaultStartDifficulty
@@ -90,6 +114,9 @@ func (c *Config) normalize() error {
 	}
 	if c.MaxConnections == 0 {
 		c.MaxConnections = DefaultMaxConnections
+	}
+	if c.OpenListener == nil {
+		c.OpenListener = listenTCP
 	}
 	if c.Devices.rules == nil && c.Devices.classes == nil {
 		c.Devices = KnownDevices()

@@ -11,7 +11,7 @@ import (
 // serve runs one connection until it ends, in the goroutine that reads and
 // executes.
 func (s *Server) serve(ctx context.Context, conn net.Conn) {
-	defer s.release()
+	defer conn.Close()
 	extranonce1, err := s.extranonces.take()
 	if err != nil {
 		conn.Close()
@@ -19,7 +19,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	}
 	defer s.extranonces.release(extranonce1)
 	out := newOutbox(conn)
-	sess := newSession(&s.deps, out, extranonce1, time.Now())
+	sess := newSession(&s.deps, out, extranonce1, acceptedAt(conn))
 	if s.add(sess) {
 		err = readLines(ctx, conn, sess)
 		s.remove(sess)

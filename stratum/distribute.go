@@ -137,24 +137,6 @@ func (s *Server) sessions() []*session {
 	return slices.AppendSeq(make([]*session, 0, len(s.live)), maps.Keys(s.live))
 }
 
-// reserve makes room for a connection unless the limit is reached.
-func (s *Server) reserve() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open >= s.cfg.MaxConnections {
-		return false
-	}
-	s.open++
-	return true
-}
-
-// release gives the room back.
-func (s *Server) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.open--
-}
-
 // add makes a session known, unless the server ends.
 func (s *Server) add(sess *session) bool {
 	s.mu.Lock()
@@ -187,11 +169,11 @@ func closeAll[C io.Closer](closers []C) {
 	}
 }
 
-// Connections returns the number of open connections, authorized or not.
+// Connections returns the number of open connections that speak Stratum, authorized or not.
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.open
+	return len(s.live)
 }
 
 // Workers returns a snapshot of all workers seen since the start, by name.

@@ -5,6 +5,12 @@
 // node's mining.Generator, turns it into one job for each connection and gives
 // the solutions back.
 //
+// # A connection's way in
+//
+// Listeners hand what they accept to package portmux, which finds a place for it
+// (package connlimit), believes PROXY headers of named proxies, ends TLS, and gives HTTP
+// to a server of its own. What is left is Stratum, plain.
+//
 // # Life of a submission
 //
 // A line is parsed without decoding more than it needs, the job is found among
@@ -38,6 +44,7 @@
 //
 // Server.mu and workset.mu are held for moments and never while another lock is
 // taken. session.mu comes before those of workset, registry, worker and outbox;
-// registry.mu before worker.mu. None is held during Source.Submit or I/O that waits.
+// registry.mu before worker.mu; connlimit's lock is a leaf. None is held during Source.Submit or
+// I/O that waits.
 // session.mu is held while Work.Job builds a job, which delays that client only.
 package stratum

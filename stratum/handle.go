@@ -116,6 +116,7 @@ func (s *session) flush(now time.Time) {
 		return
 	}
 	s.ready = true
+	s.out.settle()
 	s.sendJob(now)
 	s.showNotes()
 	if s.payee != nil && s.cfg.Notice != "" {

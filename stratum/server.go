@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/stratum/connlimit"
+	"github.com/p2poold/p2poold/stratum/portmux"
 )
 
 // Server is a Stratum V1 server. All methods are safe for concurrent use.
@@ -22,9 +26,11 @@ type Server struct {
 	work        atomic.Pointer[workset]
 	jobNumber   atomic.Uint64
 
-	mu        sync.Mutex // held for moments, before no other lock
-	listeners []net.Listener
-	open      int // connections accepted and not yet gone
+	limits *connlimit.Limiter
+	mux    *portmux.Mux
+
+	mu        sync.Mutex     // held for moments, before no other lock
+	listeners []net.Listener // those of Config.Listen, then those of Config.ListenTLS
 	live      map[*session]struct{}
 	ended     bool      // Run returns as soon as all sessions are gone
 	warned    time.Time // when a refused connection was last logged
@@ -40,6 +46,7 @@ func New(cfg Config) (*Server, error) {
 		extranonces: newAllocator(),
 		live:        make(map[*session]struct{}),
 	}
+	s.limits, s.mux = newMux(&cfg)
 	// A client that reconnects, or moves here from another node, must not find
 	// its old job's id on another job.
 	s.jobNumber.Store(uint64(rand.Uint32()))
@@ -56,9 +63,6 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// keepAlive finds dead peers within some two minutes even if nothing is sent.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
-
 // Listen binds the configured addresses, so that a port that is taken shows
 // before the rest of the node starts. Run does it if it was not done before.
 func (s *Server) Listen() error {
@@ -67,9 +71,8 @@ func (s *Server) Listen() error {
 	if s.listeners != nil {
 		return nil
 	}
-	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
-	for _, addr := range s.cfg.Listen {
-		l, err := lc.Listen(context.Background(), "tcp", addr)
+	for _, addr := range slices.Concat(s.cfg.Listen, s.cfg.ListenTLS) {
+		l, err := s.cfg.OpenListener(context.Background(), addr)
 		if err != nil {
 			closeAll(s.listeners)
 			s.listeners = nil
@@ -85,7 +88,7 @@ func listenError(addr string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("stratum: %s is in use by another program, perhaps another p2poold or pool: "+
-			"stop it, or choose another port with --stratumlisten: %w", addr, err)
+			"stop it, or choose another port with --stratumlisten or --stratumtlslisten: %w", addr, err)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("stratum: no permission to listen on %s: "+
 			"choose a port of 1024 or above with --stratumlisten: %w", addr, err)
@@ -119,15 +122,17 @@ func (s *Server) Run(ctx context.Context) error {
 	s.refresh() // the first client finds the work that there is
 	var wg sync.WaitGroup
 	errs := make(chan error, len(listeners))
-	for _, l := range listeners {
-		s.cfg.Log.Infof("Stratum listens on %v", l.Addr())
+	for i, l := range listeners {
+		tlsOnly := i >= len(listeners)-len(s.cfg.ListenTLS)
+		s.cfg.Log.Infof("Stratum listens on %v%s", l.Addr(), s.spoken(tlsOnly))
 		wg.Go(func() {
-			if err := s.accept(ctx, l, &wg); err != nil {
+			if err := s.accept(ctx, l, tlsOnly, &wg); err != nil {
 				errs <- err
 				cancel()
 			}
 		})
 	}
+	wg.Go(func() { s.mux.Run(ctx) })
 	wg.Go(func() { s.distribute(ctx) })
 
 	<-ctx.Done()
@@ -147,7 +152,7 @@ func (s *Server) Run(ctx context.Context) error {
 const acceptRetry = 100 * time.Millisecond
 
 // accept takes connections until ctx is done.
-func (s *Server) accept(ctx context.Context, l net.Listener, wg *sync.WaitGroup) error {
+func (s *Server) accept(ctx context.Context, l net.Listener, tlsOnly bool, wg *sync.WaitGroup) error {
 	for {
 		conn, err := l.Accept()
 		switch {
@@ -163,11 +168,10 @@ func (s *Server) accept(ctx context.Context, l net.Listener, wg *sync.WaitGroup)
 			if pause(ctx, acceptRetry) != nil {
 				return nil
 			}
-		case !s.reserve():
-			conn.Close()
-			s.warn("limit of %d connections reached", s.cfg.MaxConnections)
 		default:
-			wg.Go(func() { s.serve(ctx, conn) })
+			if c := s.admit(conn, tlsOnly); c != nil {
+				wg.Go(func() { s.enter(ctx, c) })
+			}
 		}
 	}
 }

@@ -210,7 +210,7 @@ func (s *session) tick(now time.Time) (expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ready {
-		return now.Sub(s.connected) >= handshakeTimeout
+		return now.Sub(s.connected) > handshakeTimeout-tickEvery // there may be no tick in time
 	}
 	if now.Sub(s.lastHeard) >= idleTimeout {
 		return true

@@ -209,12 +209,12 @@ func TestHandshakeTimeout(t *testing.T) {
 		half.send(`{"id":1,"method":"mining.subscribe","params":[]}`)
 		half.line()
 		time.Sleep(handshakeTimeout - 2*time.Second)
-		if n := h.server.Connections(); n != 2 {
+		if n := h.server.Port(0).Counts.Limits.Open; n != 2 || h.server.Connections() != 1 {
 			t.Fatalf("%d connections before the timeout", n)
 		}
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		if n := h.server.Connections(); n != 0 {
+		if n := h.server.Port(0).Counts.Limits.Open; n != 0 {
 			t.Fatalf("%d connections after the timeout", n)
 		}
 		if _, err := silent.r.ReadByte(); err == nil {

@@ -56,7 +56,11 @@ var floors = [][]family{
 		},
 	},
 	{
-		{{"stratum"}},
+		{
+			{"stratum/connlimit", "stratum/tlscert"},
+			{"stratum/portmux"},
+			{"stratum"},
+		},
 		{{"internal/rpcserver"}},
 		{{"internal/web"}},
 		{{"internal/floors"}},
@@ -105,6 +109,7 @@ var soleImporters = []struct{ library, importer string }{
 	{"github.com/huin/goupnp", "p2p/portmap"},
 	{"github.com/jackpal/go-nat-pmp", "p2p/portmap"},
 	{"github.com/jackpal/gateway", "p2p/portmap"},
+	{"github.com/pires/go-proxyproto", "stratum/portmux"},
 }
 
 // goPackage is what `go list -json` tells.

@@ -1,0 +1,214 @@
+package stratum
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/p2poold/p2poold/stratum/tlscert"
+)
+
+// listening runs a server on real sockets until the test ends.
+func listening(t *testing.T, change func(*Config)) *Server {
+	t.Helper()
+	cfg := testConfig("127.0.0.1:0")
+	if change != nil {
+		change(&cfg)
+	}
+	server, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Run(t.Context()) }()
+	t.Cleanup(func() {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+func certificate(t *testing.T) *tls.Config {
+	t.Helper()
+	source, err := tlscert.Open(tlscert.Config{SelfFile: filepath.Join(t.TempDir(), "stratum.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source.TLSConfig()
+}
+
+// dialMiner returns a client over real TCP, or TLS over it.
+func dialMiner(t *testing.T, addr net.Addr, encrypted bool) *client {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if encrypted {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &client{t: t, conn: conn, r: bufio.NewReader(conn)}
+}
+
+// TestPlainTLSAndHTTP: miners with and without TLS, and a browser, on one port; another
+// listener is for TLS only.
+func TestPlainTLSAndHTTP(t *testing.T) {
+	server := listening(t, func(c *Config) {
+		c.ListenTLS, c.TLS = []string{"127.0.0.1:0"}, certificate(t)
+		c.HTTP = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+	})
+	both, only := server.Addrs()[0], server.Addrs()[1]
+	for _, c := range []*client{dialMiner(t, both, false), dialMiner(t, both, true), dialMiner(t, only, true)} {
+		c.login("rig")
+	}
+	if n := server.Connections(); n != 3 {
+		t.Errorf("%d connections", n)
+	}
+	plain := dialMiner(t, only, false)
+	plain.send(`{"id":1,"method":"mining.subscribe","params":[]}`)
+	if line, err := plain.r.ReadString('\n'); err == nil {
+		t.Errorf("plain on the listener for TLS: %s", line)
+	}
+	web := dialMiner(t, both, false)
+	web.send("GET / HTTP/1.0\r\n\r")
+	if got := web.line(); !strings.HasPrefix(got, "HTTP/1.0 200") {
+		t.Errorf("HTTP: %q", got)
+	}
+	if c := server.Port(0).Counts; c.Secured != 2 || c.HTTP != 1 || c.Unknown != 1 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestFiles: what another process is given are the listening sockets, in their order.
+func TestFiles(t *testing.T) {
+	server := listening(t, func(c *Config) { c.ListenTLS, c.TLS = []string{"127.0.0.1:0"}, certificate(t) })
+	files, err := server.Files()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range files {
+		l, err := net.FileListener(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Addr().String() != server.Addrs()[i].String() {
+			t.Errorf("%v instead of %v", l.Addr(), server.Addrs()[i])
+		}
+		l.Close()
+		f.Close()
+	}
+	if len(files) != 2 {
+		t.Errorf("%d files", len(files))
+	}
+	if _, err := New(Config{Source: &fakeSource{}, Params: testConfig("").Params, ListenTLS: []string{":1"}}); err == nil {
+		t.Error("a listener for TLS without a certificate")
+	}
+}
+
+// TestSlowloris: a thousand half-open connections, silent ones, some that begin a line or
+// a subscription, and some that drip empty lines, are all gone within a minute, and a miner
+// among them waits for nothing: in virtual time, where waiting is the only thing that takes
+// time, its answers come at once.
+func TestSlowloris(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, hard), nil)
+		defer h.stop()
+		start := time.Now()
+		lasted := make(chan time.Duration, 1000)
+		var drips sync.WaitGroup
+		for i := range cap(lasted) {
+			c := h.connect()
+			drips.Go(func() {
+				switch i % 5 {
+				case 1:
+					c.conn.Write([]byte(`{"id":1`))
+				case 2:
+					c.conn.Write([]byte(`{"id":1,"method":"mining.subscribe","params":[]}` + "\n"))
+				case 3:
+					for _, err := c.conn.Write([]byte(" ")); err == nil; _, err = c.conn.Write([]byte(" ")) {
+						time.Sleep(5 * time.Second)
+					}
+				case 4:
+					for _, err := c.conn.Write([]byte("{}\n")); err == nil; _, err = c.conn.Write([]byte("{}\n")) {
+						time.Sleep(10 * time.Second)
+					}
+				}
+			})
+			go func() {
+				for _, err := c.r.ReadByte(); err == nil; _, err = c.r.ReadByte() {
+				}
+				lasted <- time.Since(start)
+			}()
+		}
+		honest := h.connect()
+		honest.login("honest")
+		var waits []time.Duration
+		for range 50 {
+			asked := time.Now()
+			honest.send(`{"id":9,"method":"mining.ping"}`)
+			for honest.line() != `{"id":9,"result":"pong","error":null}` {
+			}
+			waits = append(waits, time.Since(asked))
+			time.Sleep(time.Second)
+		}
+		slices.Sort(waits)
+		var longest time.Duration
+		for range cap(lasted) {
+			longest = max(longest, <-lasted)
+		}
+		drips.Wait()
+		synctest.Wait()
+		if n := h.server.Port(0).Counts.Limits.Open; n != 1 {
+			t.Errorf("%d connections are left", n)
+		}
+		if longest > handshakeTimeout || waits[len(waits)-1] > 0 {
+			t.Errorf("half-open connections lasted %v, the honest miner waited %v", longest, waits[len(waits)-1])
+		}
+		honest.conn.Close()
+	})
+}
+
+// TestRoomForMiners: when all places are taken, connections that have not logged in make
+// room, and those that have stay.
+func TestRoomForMiners(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, hard), func(c *Config) { c.MaxConnections = 3 })
+		defer h.stop()
+		first := h.connect()
+		first.login("a")
+		silent := h.connect()
+		half := h.connect()
+		half.send(`{"id":1,"method":"mining.subscribe","params":[]}`)
+		half.line()
+		h.connect().login("b")
+		if _, err := silent.r.ReadByte(); err == nil {
+			t.Error("the silent one did not make room")
+		}
+		h.connect().login("c")
+		if _, err := half.r.ReadByte(); err == nil {
+			t.Error("the one without a login did not make room")
+		}
+		if _, err := h.connect().r.ReadByte(); err == nil {
+			t.Error("a place was left")
+		}
+		first.send(`{"id":9,"method":"mining.ping"}`)
+		first.want(`{"id":9,"result":"pong","error":null}`)
+		if c := h.server.Port(0).Counts.Limits; c.Evicted != 2 || c.Full != 1 || c.Pending != 0 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
