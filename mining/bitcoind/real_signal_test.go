@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,17 +20,11 @@ import (
 // btcd's websocket, or Bitcoin Core's port for peers. Each brings the tip before the
 // template.
 func TestRealSignals(t *testing.T) {
-	ctx := t.Context()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	peers := l.Addr().String()
+	peers := freeAddr(t)
 	_, port, err := net.SplitHostPort(peers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
 	opts, src := bitcoindtest.Options{}, SourceWebsocket
 	if bitcoindtest.WantsCore() {
 		opts.ExtraArgs, src = []string{"-listen=1", "-bind=" + peers, "-port=" + port}, SourceP2P
@@ -39,6 +34,61 @@ func TestRealSignals(t *testing.T) {
 	if n.IsCore() {
 		cfg.BitcoinP2P = peers
 	}
+	hearBlocks(t, cfg, src, 1)
+}
+
+// TestRealZMQ hears of blocks by Bitcoin Core's publisher, at addresses that the node is
+// asked for: by each way of publishing alone, and by all at once.
+func TestRealZMQ(t *testing.T) {
+	if !bitcoindtest.WantsCore() {
+		t.Skip("btcd has no ZMQ")
+	}
+	topics := []string{"rawblock", "hashblock", "sequence"}
+	for _, topics := range [][]string{topics[:1], topics[1:2], topics[2:], topics} {
+		t.Run(strings.Join(topics, "+"), func(t *testing.T) {
+			var args []string
+			for _, topic := range topics {
+				args = append(args, "-zmqpub"+topic+"=tcp://"+freeAddr(t))
+			}
+			n := bitcoindtest.StartTest(t, bitcoindtest.Options{ExtraArgs: args})
+			if err := n.Call(t.Context(), nil, "getzmqnotifications"); err != nil {
+				t.Skipf("this Bitcoin Core is built without ZMQ: %v", err)
+			}
+			cfg := Config{URL: n.URL(), CheckHeader: func(*wire.BlockHeader) error { return nil }}
+			r := hearBlocks(t, cfg, SourceZMQ, len(topics))
+			if !slices.Contains(topics, "sequence") {
+				return
+			}
+			// It goes back, which is no new block.
+			tip := r.Template().PrevBlock
+			info, err := r.Header(t.Context(), tip)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := n.Call(t.Context(), nil, "invalidateblock", tip.String()); err != nil {
+				t.Fatal(err)
+			}
+			r.waitTemplate(t, info.Header.PrevBlock)
+		})
+	}
+}
+
+// freeAddr returns a loopback address that was free a moment ago.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// hearBlocks has a node find blocks, of which the source must tell. The client has no
+// poll, and so many connections by the source.
+func hearBlocks(t *testing.T, cfg Config, src Source, connections int) *runner {
+	t.Helper()
+	ctx := t.Context()
 	tips := make(chan Tip, 1000)
 	cfg.OnTip = func(tip Tip) { tips <- tip }
 	r := startRun(t, cfg, func(tm *timing) {
@@ -46,7 +96,7 @@ func TestRealSignals(t *testing.T) {
 		tm.poll = time.Hour
 	})
 	r.waitHealth(t, true)
-	for r.TipStats().Sources[src].Connections == 0 {
+	for r.TipStats().Sources[src].Connections < connections {
 		time.Sleep(time.Millisecond)
 	}
 	const rounds = 30
@@ -82,6 +132,7 @@ func TestRealSignals(t *testing.T) {
 	if s := stats.Sources[src]; s.First+s.Later < rounds-1 || s.Refused > 0 {
 		t.Errorf("%v told of %d of %d blocks, %d refused", src, s.First+s.Later, rounds, s.Refused)
 	}
+	return r
 }
 
 // TestRealEmptyTemplates mines on templates made from headers, over a halving and, on

@@ -58,19 +58,6 @@ func BenchmarkParseTemplate(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		var text [][]byte
-		for _, tx := range t.Txs {
-			text = append(text, []byte(hex.EncodeToString(tx.Raw)))
-		}
-		for b.Loop() {
-			for _, h := range text {
-				raw := make([]byte, len(h)/2)
-				if _, err := hex.Decode(raw, h); err != nil {
-					b.Fatal(err)
-				}
-				chainhash.DoubleHashH(raw)
-				chainhash.DoubleHashH(raw[:len(raw)/4])
-			}
-		}
+		benchFloor(b, t)
 	})
 }

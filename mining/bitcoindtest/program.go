@@ -87,8 +87,9 @@ func (n *Node) coreArgs() []string {
 		"-listen=0", "-dnsseed=0", "-fixedseeds=0", "-discover=0", "-natpmp=0",
 		"-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-rpcport=" + n.port,
 		"-fallbackfee=0.0001", "-txindex=1",
-		// A longpoll whose caller was killed keeps its thread until the next block.
-		"-rpcthreads=16",
+		// A longpoll whose caller was killed keeps its thread until the next block. Tests
+		// kill hundreds of callers without one.
+		"-rpcthreads=512",
 	}
 	if n.opts.P2PListen != "" {
 		_, port, _ := net.SplitHostPort(n.opts.P2PListen)
