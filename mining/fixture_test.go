@@ -86,7 +86,10 @@ type fakeNode struct {
 	submit func(ctx context.Context) error
 }
 
-func (n *fakeNode) SubmitBlock(ctx context.Context, block []byte) error {
+func (n *fakeNode) SubmitBlock(ctx context.Context, block []byte, safe <-chan struct{}) error {
+	if safe != nil {
+		<-safe
+	}
 	n.mu.Lock()
 	n.blocks = append(n.blocks, block)
 	n.mu.Unlock()

@@ -19,8 +19,8 @@ type SolvedBlock struct {
 // Journal remembers blocks until their fate is known. Its methods are called
 // concurrently.
 type Journal interface {
-	// Keep is called before a block is submitted, which waits for it: it returns when
-	// the block is safe, or soon.
+	// Keep is called when a block's submission begins, whose end waits for it: it
+	// returns when the block is safe, or soon.
 	Keep(b *SolvedBlock)
 	// Submitted is called with what Node.SubmitBlock returned.
 	Submitted(hash chainhash.Hash, err error)
@@ -37,8 +37,14 @@ func (noJournal) Submitted(chainhash.Hash, error) {}
 func (g *Generator) submitBlock(b *SolvedBlock) error {
 	ctx, cancel := context.WithTimeout(g.submitCtx, submitTimeout)
 	defer cancel()
-	g.cfg.Journal.Keep(b)
-	err := g.cfg.Node.SubmitBlock(ctx, b.Raw)
+	// Both take milliseconds, and side by side no longer than one.
+	safe := make(chan struct{})
+	go func() {
+		defer close(safe)
+		g.cfg.Journal.Keep(b)
+	}()
+	err := g.cfg.Node.SubmitBlock(ctx, b.Raw, safe)
+	<-safe // also where nothing was sent
 	g.cfg.Journal.Submitted(b.Share.ID(), err)
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -62,6 +64,42 @@ func TestBlockComesBeforeShare(t *testing.T) {
 	}
 	if h := j.Header(s.Extranonce, s.Version, s.Time, s.Nonce); out.Hash != h.BlockHash() {
 		t.Errorf("hash %v", out.Hash)
+	}
+}
+
+// recorder is a Journal that writes down its calls.
+type recorder struct{ *events }
+
+func (r recorder) Keep(*SolvedBlock)               { r.add("kept") }
+func (r recorder) Submitted(chainhash.Hash, error) { r.add("submitted") }
+
+// eager is a Node that is done before the block is safe.
+type eager struct{}
+
+func (eager) SubmitBlock(context.Context, []byte, <-chan struct{}) error { return errors.New("no") }
+
+// TestJournalComesFirst: no node has a whole block that isn't kept, and what came of it is
+// noted afterwards.
+func TestJournalComesFirst(t *testing.T) {
+	f := newFixture(t)
+	e := f.record()
+	f.chain.accept, f.cfg.Journal = nil, recorder{e}
+	j, s := f.blockSolution()
+	if _, err := f.Submit(t.Context(), j, s); err != nil {
+		t.Fatal(err)
+	}
+	f.Wait()
+	if got := e.all(); !slices.Equal(got, []string{"kept", "block", "submitted"}) {
+		t.Errorf("order %v", got)
+	}
+	e.list = nil
+	f.cfg.Node = eager{}
+	if _, err := f.Submit(t.Context(), j, s); err != nil {
+		t.Fatal(err)
+	}
+	f.Wait()
+	if got := e.all(); !slices.Equal(got, []string{"kept", "submitted"}) {
+		t.Errorf("order %v", got)
 	}
 }
 

@@ -276,7 +276,7 @@ func TestCallEnds(t *testing.T) {
 	if _, err := c.TipHash(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if err := c.SubmitBlock(ctx, []byte{1}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := c.SubmitBlock(ctx, []byte{1}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	if d := time.Since(start); d > 2*time.Second {

@@ -46,13 +46,16 @@ func (e *RejectedError) Is(target error) bool { return target == error(ErrReject
 // As long as the node gives no verdict, because it can't be reached, is starting, busy,
 // refuses our password or answers nonsense, it tries again until ctx ends, for a block is
 // worth everything; ctx should therefore have a deadline.
-func (c *Client) SubmitBlock(ctx context.Context, raw []byte) error {
+//
+// The call's last bytes, without which the node can do nothing with the others, leave
+// when safe is closed; nil stands for a closed one.
+func (c *Client) SubmitBlock(ctx context.Context, raw []byte, safe <-chan struct{}) error {
 	if len(raw) > mining.DefaultWeightLimit {
 		return &RejectedError{Reason: fmt.Sprintf("%d bytes are more than a block may have", len(raw))}
 	}
 	backoff := c.timing.backoffMin
 	for try := 1; ; try++ {
-		reply, err := c.single(ctx, c.submitRequest(raw))
+		reply, err := c.single(ctx, c.submitRequest(raw, safe))
 		if err == nil {
 			err = c.submitResult(reply)
 		}
@@ -96,43 +99,26 @@ const (
 
 // submitRequest returns the call that hands over a block. Its hex form, up to 8 MB, is
 // never in memory as a whole: the first bytes leave before the others are made.
-func (c *Client) submitRequest(raw []byte) *request {
+func (c *Client) submitRequest(raw []byte, safe <-chan struct{}) *request {
 	return &request{
 		lane: c.lanes.submit, name: "submitblock", timeout: c.timing.call, limit: smallReply,
 		body: func() io.Reader {
-			return io.MultiReader(strings.NewReader(submitHead), &hexReader{left: raw}, strings.NewReader(submitTail))
+			return io.MultiReader(strings.NewReader(submitHead), &hexReader{left: raw}, gate(safe), strings.NewReader(submitTail))
 		},
 		size: int64(len(submitHead) + hex.EncodedLen(len(raw)) + len(submitTail)),
 	}
 }
 
-// hexReader reads as the hex form of bytes.
-type hexReader struct {
-	left []byte
-	half bool // the first digit of left[0] is out
-}
+// gate is an empty reader that reaches its end when the channel is closed, at once if
+// there is none.
+type gate <-chan struct{}
 
 // Read implements io.Reader.
-func (r *hexReader) Read(p []byte) (n int, err error) {
-	if len(r.left) == 0 {
-		return 0, io.EOF
+func (g gate) Read([]byte) (int, error) {
+	if g != nil {
+		<-g
 	}
-	var digits [2]byte
-	if r.half && len(p) > 0 {
-		hex.Encode(digits[:], r.left[:1])
-		p[0] = digits[1]
-		r.left, r.half, n = r.left[1:], false, 1
-	}
-	whole := min((len(p)-n)/2, len(r.left))
-	n += hex.Encode(p[n:], r.left[:whole])
-	r.left = r.left[whole:]
-	if n < len(p) && len(r.left) > 0 { // room for one more
-		hex.Encode(digits[:], r.left[:1])
-		p[n] = digits[0]
-		r.half = true
-		n++
-	}
-	return n, nil
+	return 0, io.EOF
 }
 
 // worthRetry tells whether a node that answered so may take the block later:

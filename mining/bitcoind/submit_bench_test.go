@@ -87,7 +87,7 @@ func BenchmarkSubmit(b *testing.B) {
 					c.lanes.closeIdle()
 				}
 				start := time.Now()
-				if err := c.SubmitBlock(context.Background(), block); err != nil {
+				if err := c.SubmitBlock(context.Background(), block, nil); err != nil {
 					b.Fatal(err)
 				}
 				d := (<-s.first).Sub(start)

@@ -58,7 +58,7 @@ func TestSubmitVerdicts(t *testing.T) {
 	c := newClient(t, Config{URL: f.URL()})
 	for _, test := range tests {
 		f.SetFaults(bitcoindtest.Faults{Raw: map[string]string{"submitblock": test.reply}})
-		err := c.SubmitBlock(t.Context(), []byte{1})
+		err := c.SubmitBlock(t.Context(), []byte{1}, nil)
 		if test.reason != "" {
 			wantRejected(t, err, test.reason)
 		} else if err != nil {
@@ -66,7 +66,7 @@ func TestSubmitVerdicts(t *testing.T) {
 		}
 	}
 
-	wantRejected(t, c.SubmitBlock(t.Context(), make([]byte, mining.DefaultWeightLimit+1)),
+	wantRejected(t, c.SubmitBlock(t.Context(), make([]byte, mining.DefaultWeightLimit+1), nil),
 		"4000001 bytes are more than a block may have")
 }
 
@@ -83,7 +83,7 @@ func TestSubmitGoesOnWithoutVerdict(t *testing.T) {
 			f.SetFaults(faults)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if err := c.SubmitBlock(ctx, []byte{1}); !errors.Is(err, context.DeadlineExceeded) {
+			if err := c.SubmitBlock(ctx, []byte{1}, nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("gave up with %v", err)
 			}
 		})
@@ -104,7 +104,7 @@ func TestSubmitOutlivesOutage(t *testing.T) {
 	f.Down()
 	done := make(chan error, 1)
 	c := newClient(t, Config{URL: f.URL()})
-	go func() { done <- c.SubmitBlock(t.Context(), serialize(t, block)) }()
+	go func() { done <- c.SubmitBlock(t.Context(), serialize(t, block), nil) }()
 	select {
 	case err := <-done:
 		t.Fatalf("gave up: %v", err)
@@ -123,7 +123,7 @@ func TestSubmitOutlivesOutage(t *testing.T) {
 	f.Down()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := c.SubmitBlock(ctx, []byte{1}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := c.SubmitBlock(ctx, []byte{1}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -135,8 +135,31 @@ func TestSubmitDuringLongpoll(t *testing.T) {
 	r.waitHealth(t, true)
 	waitCalls(t, f, "getblocktemplate", 2)
 	start := time.Now()
-	wantRejected(t, r.SubmitBlock(t.Context(), serialize(t, chaincfg.MainNetParams.GenesisBlock)), "prev-blk-not-found")
+	wantRejected(t, r.SubmitBlock(t.Context(), serialize(t, chaincfg.MainNetParams.GenesisBlock), nil), "prev-blk-not-found")
 	if d := time.Since(start); d > time.Second {
 		t.Errorf("took %v", d)
 	}
+}
+
+// TestSubmitHeldBack: a block leaves before it is safe, but for its end.
+func TestSubmitHeldBack(t *testing.T) {
+	block := make([]byte, 1_000_000)
+	s := newSink(t, len(submitHead)+2*len(block)+len(submitTail))
+	c := newClient(t, Config{URL: "http://u:p@" + s.Addr().String()})
+	safe, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- c.SubmitBlock(t.Context(), block, safe) }()
+	wait(t, s.first, "beginning of the block")
+	select {
+	case <-s.last:
+		t.Error("the node has the whole block")
+	case err := <-done:
+		t.Errorf("submitted: %v", err)
+	default:
+	}
+	close(safe)
+	wait(t, s.last, "end of the block")
+	if err := wait(t, done, "answer"); err != nil {
+		t.Error(err)
+	}
+	c.lanes.closeIdle()
 }

@@ -260,7 +260,7 @@ func TestSubmitLargeBlock(t *testing.T) {
 		}
 		io.WriteString(w, `{"result":null,"error":null,"id":1}`)
 	})
-	if err := c.SubmitBlock(t.Context(), block); err != nil || calls.Load() != 1 {
+	if err := c.SubmitBlock(t.Context(), block, nil); err != nil || calls.Load() != 1 {
 		t.Error(err)
 	}
 }

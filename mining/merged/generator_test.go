@@ -28,7 +28,7 @@ type bitcoinNode struct {
 	blocks [][]byte
 }
 
-func (n *bitcoinNode) SubmitBlock(_ context.Context, block []byte) error {
+func (n *bitcoinNode) SubmitBlock(_ context.Context, block []byte, _ <-chan struct{}) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.blocks = append(n.blocks, block)

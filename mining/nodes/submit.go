@@ -32,15 +32,16 @@ const (
 // SubmitBlock hands a serialized block to all nodes at once, healthy or not, and to the
 // peer network. It returns nil as soon as one has it, while the others go on in the
 // background. Otherwise it returns what they all say, or goes on until ctx ends with
-// those that say nothing.
-func (p *Pool) SubmitBlock(ctx context.Context, block []byte) error {
+// those that say nothing. Nobody gets the block's end before safe is closed; nil stands
+// for a closed one.
+func (p *Pool) SubmitBlock(ctx context.Context, block []byte, safe <-chan struct{}) error {
 	start := p.now()
 	hash := chainhash.DoubleHashH(block[:min(len(block), wire.MaxBlockHeaderPayload)])
 	inner, cancel := context.WithCancel(p.life)
 	results := make(chan error, len(p.clients))
 	for _, client := range p.clients {
 		p.submitting.Go(func() {
-			err := p.submitTo(inner, client, block)
+			err := p.submitTo(inner, client, block, safe)
 			results <- err
 			p.tell(client, hash, p.now().Sub(start), err)
 			if err == nil {
@@ -49,7 +50,12 @@ func (p *Pool) SubmitBlock(ctx context.Context, block []byte) error {
 		})
 	}
 	for _, addr := range p.cfg.P2P {
-		p.submitting.Go(func() { p.sendTo(inner, addr, hash, block) })
+		p.submitting.Go(func() {
+			if safe != nil {
+				<-safe
+			}
+			p.sendTo(inner, addr, hash, block)
+		})
 	}
 	var errs []error
 	for range p.clients {
@@ -70,10 +76,10 @@ func (p *Pool) SubmitBlock(ctx context.Context, block []byte) error {
 }
 
 // submitTo hands the block to one node, again while that lacks the block below.
-func (p *Pool) submitTo(ctx context.Context, client *bitcoind.Client, block []byte) error {
+func (p *Pool) submitTo(ctx context.Context, client *bitcoind.Client, block []byte, safe <-chan struct{}) error {
 	deadline := p.now().Add(parentTimeout)
 	for {
-		err := client.SubmitBlock(ctx, block)
+		err := client.SubmitBlock(ctx, block, safe)
 		rejected, ok := errors.AsType[*bitcoind.RejectedError](err)
 		if !ok || !rejected.NoParent() || len(p.clients) == 1 || p.now().After(deadline) {
 			return err

@@ -18,7 +18,7 @@ func (f *fixture) submit(block []byte, limit time.Duration) (time.Duration, erro
 	ctx, cancel := context.WithTimeout(f.Context(), limit)
 	defer cancel()
 	start := time.Now()
-	err := f.SubmitBlock(ctx, block)
+	err := f.SubmitBlock(ctx, block, nil)
 	return time.Since(start), err
 }
 
@@ -77,7 +77,7 @@ func TestPoolSubmitOutage(t *testing.T) {
 	f.fakes[0].Down()
 	f.fakes[1].Down()
 	done := make(chan error, 1)
-	go func() { done <- f.SubmitBlock(t.Context(), block) }()
+	go func() { done <- f.SubmitBlock(t.Context(), block, nil) }()
 	select {
 	case err := <-done:
 		t.Fatalf("gave up: %v", err)

@@ -2,9 +2,9 @@
 // until their fate is known, sees to it that the Bitcoin node has them, and follows what
 // becomes of all.
 //
-// A [Journal] is told of a block before it is submitted. The block is written to a file
-// of its own; the submission waits for that, but not for a disk that hangs. [Journal.Run]
-// asks the Bitcoin node at each new tip about all blocks whose fate isn't final, and
+// A [Journal] is told of a block as it is submitted. The block is written to a file of its
+// own; its last bytes are sent after that, but don't wait for a disk that hangs.
+// [Journal.Run] asks the Bitcoin node at each new tip about all blocks whose fate isn't final, and
 // submits again those of our own that it doesn't know: after a crash of this program, of
 // the node, or of the machine. Each block is pending until the node has it, then accepted
 // (in the best chain) or orphaned, which may change with each reorganisation, or

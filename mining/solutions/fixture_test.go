@@ -92,7 +92,7 @@ func (f *fixture) solve(own bool) *mining.SolvedBlock {
 func (f *fixture) submit(b *mining.SolvedBlock) {
 	f.Helper()
 	f.Keep(b)
-	f.Submitted(b.Share.ID(), f.node.SubmitBlock(f.Context(), b.Raw))
+	f.Submitted(b.Share.ID(), f.node.SubmitBlock(f.Context(), b.Raw, nil))
 }
 
 // check runs a round and compares the newest block with what is wanted.

@@ -20,8 +20,9 @@ import (
 
 // Node is what a Journal needs of the Bitcoin node. All methods are called concurrently.
 type Node interface {
-	// SubmitBlock offers a block and returns nil once a node has it.
-	SubmitBlock(ctx context.Context, block []byte) error
+	// SubmitBlock offers a block and returns nil once a node has it. Its end isn't sent
+	// before safe is closed; nil stands for a closed one.
+	SubmitBlock(ctx context.Context, block []byte, safe <-chan struct{}) error
 	// Header tells what the node knows of a block; bitcoind.ErrUnknownBlock if nothing.
 	Header(ctx context.Context, hash chainhash.Hash) (bitcoind.HeaderInfo, error)
 	// HashAt returns the block at a height of the best chain; bitcoind.ErrUnknownBlock
@@ -130,8 +131,8 @@ func (j *Journal) scan() {
 	}
 }
 
-// Keep notes a block that is about to be submitted. One of our own is written to disk;
-// Keep returns when that is done, or when it has taken as long as the submission can wait.
+// Keep notes a block that is being submitted. One of our own is written to disk; Keep
+// returns when that is done, or when it has taken as long as the submission can wait.
 func (j *Journal) Keep(b *mining.SolvedBlock) {
 	now := j.cfg.Now()
 	d := &b.Share.Data

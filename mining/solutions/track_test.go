@@ -20,7 +20,7 @@ func TestLife(t *testing.T) {
 	f.Keep(b)
 	f.wantFiles(1)
 	f.check(Pending, 0, false)
-	f.Submitted(b.Share.ID(), f.node.SubmitBlock(t.Context(), b.Raw))
+	f.Submitted(b.Share.ID(), f.node.SubmitBlock(t.Context(), b.Raw, nil))
 	r := f.check(Accepted, 1, false)
 	if !r.Own || r.Worker != "rig" || r.Value != 5e9 || r.Height != 1 || r.ShareHeight != 77 || r.Time != 1_600_000_000 ||
 		!bytes.Equal(r.Payee, []byte{0x51, 1, 2}) || r.Hash != b.Share.ID() || r.Checked != f.clock().Unix() {
@@ -161,7 +161,7 @@ func TestRejected(t *testing.T) {
 	g.submit(b)
 	g.check(Rejected, 0, false)
 	g.fake.SetFaults(bitcoindtest.Faults{})
-	if err := g.node.SubmitBlock(t.Context(), b.Raw); err != nil {
+	if err := g.node.SubmitBlock(t.Context(), b.Raw, nil); err != nil {
 		t.Fatal(err)
 	}
 	g.check(Accepted, 1, false)
@@ -185,7 +185,7 @@ func TestMissingParent(t *testing.T) {
 	b := f.solve(true)
 	f.submit(b)
 	f.check(Pending, 0, false)
-	if err := f.node.SubmitBlock(t.Context(), first.Raw); err != nil {
+	if err := f.node.SubmitBlock(t.Context(), first.Raw, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.pass(resubmitEvery)
@@ -203,7 +203,7 @@ func TestOthers(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	seen := f.solve(false)
-	if err := f.node.SubmitBlock(t.Context(), seen.Raw); err != nil {
+	if err := f.node.SubmitBlock(t.Context(), seen.Raw, nil); err != nil {
 		t.Fatal(err)
 	}
 	records := []Record{
