@@ -6,10 +6,6 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
-	"github.com/decred/dcrd/math/uint256"
-
-	"github.com/p2poold/p2poold/blockchain/share"
-	"github.com/p2poold/p2poold/mining"
 )
 
 // Limits of one connection's jobs.
@@ -33,25 +29,32 @@ const (
 )
 
 // liveJob is a job as one connection got it: its difficulty and version mask
-// hold for as long as it lives.
+// hold for as long as it lives. There are up to 64 for each connection: it has 64
+// bytes.
 type liveJob struct {
+	*lasting
 	id      uint64
-	job     *mining.Job
-	version int32  // with the rollable bits zero
-	mask    uint32 // version bits that the miner may roll
 	diff    float64
-	target  uint256.Uint256 // of diff
-	ntime   uint32          // as sent
-	class   share.Class     // asked for
-	size    int             // of the coinbase, in bytes
-	created time.Time
-	stale   time.Time // when a job on another Bitcoin block came; zero while on the newest
-	seen    []uint64  // its keys in jobTable.seen
+	seen    []uint64 // its keys in jobTable.seen
+	mask    uint32   // version bits that the miner may roll
+	ntime   uint32   // as sent
+	created seconds
+	stale   seconds // when a job on another Bitcoin block came; zero while on the newest
+}
+
+// seconds is a time in whole seconds since 1970.
+type seconds uint32
+
+func secondsOf(t time.Time) seconds { return seconds(t.Unix()) }
+
+// since returns the time passed from s to now.
+func (s seconds) since(now time.Time) time.Duration {
+	return time.Duration(now.Unix()-int64(s)) * time.Second
 }
 
 // expired reports whether the job is of no use any more.
 func (j *liveJob) expired(now time.Time) bool {
-	return now.Sub(j.created) > maxJobAge || !j.stale.IsZero() && now.Sub(j.stale) > staleJobAge
+	return j.created.since(now) > maxJobAge || j.stale != 0 && j.stale.since(now) > staleJobAge
 }
 
 // jobTable holds the live jobs of one connection, oldest first, and what was
@@ -80,13 +83,13 @@ func (t *jobTable) add(j *liveJob) {
 	for _, old := range t.jobs {
 		switch {
 		case old.job.PrevBlock == j.job.PrevBlock:
-			old.stale = time.Time{} // after a reorganization, again
-		case old.stale.IsZero():
+			old.stale = 0 // after a reorganization, again
+		case old.stale == 0:
 			old.stale = j.created
 		}
 	}
 	t.jobs = append(t.jobs, j)
-	t.retire(j.created)
+	t.retire(time.Unix(int64(j.created), 0))
 	for len(t.jobs) > maxJobs {
 		t.drop()
 	}

@@ -253,21 +253,21 @@ func BenchmarkRegistryFull(b *testing.B) {
 
 func TestJobTableLimits(t *testing.T) {
 	now := time.Unix(1e9, 0)
-	job := new(mining.Job)
+	job := &lasting{job: new(mining.Job)}
 	var table jobTable
 	for i := range uint64(2 * maxJobs) {
-		table.add(&liveJob{id: i, job: job, created: now})
+		table.add(&liveJob{id: i, lasting: job, created: secondsOf(now)})
 	}
 	if len(table.jobs) != maxJobs || table.find([]byte("3f")) != nil || table.find([]byte("40")) == nil {
 		t.Errorf("%d jobs", len(table.jobs))
 	}
-	table.retire(now.Add(maxJobAge + 1))
+	table.retire(now.Add(maxJobAge + time.Second))
 	if len(table.jobs) != 1 || table.newest().id != 2*maxJobs-1 {
 		t.Errorf("%d jobs after their time", len(table.jobs))
 	}
 
 	// What is remembered goes with its job.
-	old, young := table.newest(), &liveJob{id: 1000, job: job, created: now}
+	old, young := table.newest(), &liveJob{id: 1000, lasting: job, created: secondsOf(now)}
 	table.add(young)
 	for i := range maxSeen + 1 {
 		j := old

@@ -148,16 +148,14 @@ func (s *session) sendJob(now time.Time) {
 	clean := previous == nil || s.tip != p.job.PrevBlock || s.afresh
 	s.afresh = false
 	j := &liveJob{
-		id: s.nextJob(), job: p.job, version: p.version, mask: s.mask,
-		diff: s.difficulty(p.shareDiff), ntime: p.ntime(now), created: now,
-		class: s.class, size: p.size,
+		lasting: p.lasting, id: s.nextJob(), diff: s.difficulty(p.shareDiff),
+		mask: s.mask, ntime: p.ntime(now), created: secondsOf(now),
 	}
 	if previous != nil && previous.job == p.job {
 		// A client that begins again with extranonce2 zero must not find the same
 		// headers once more.
 		j.ntime = min(max(j.ntime, previous.ntime+1), p.job.MaxTime)
 	}
-	j.target = deviceTarget(j.diff)
 	s.tip = p.job.PrevBlock
 	s.jobs.add(j)
 	s.lastNotify = now

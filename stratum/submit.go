@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain"
@@ -129,7 +130,7 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 		return false, e
 	}
 	header := j.job.Header(solution.Extranonce, solution.Version, solution.Time, solution.Nonce)
-	hash := header.BlockHash()
+	hash := headerHash(&header)
 	number := target.HashToUint256(&hash)
 	solved = number.LtEq(&j.job.BlockTarget) || number.LtEq(&j.job.ShareTarget)
 
@@ -159,13 +160,26 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 	return solved, nil
 }
 
+// headerHash is the header's hash. Unlike its own method it allocates nothing.
+func headerHash(h *wire.BlockHeader) chainhash.Hash {
+	var b [wire.MaxBlockHeaderPayload]byte
+	le := binary.LittleEndian
+	le.PutUint32(b[0:], uint32(h.Version))
+	copy(b[4:], h.PrevBlock[:])
+	copy(b[36:], h.MerkleRoot[:])
+	le.PutUint32(b[68:], uint32(h.Timestamp.Unix()))
+	le.PutUint32(b[72:], h.Bits)
+	le.PutUint32(b[76:], h.Nonce)
+	return chainhash.DoubleHashH(b[:])
+}
+
 // admit decides whether a hash is new and good enough, and remembers it if so.
 // It returns the difficulty to credit.
 func (s *session) admit(j *liveJob, hash *chainhash.Hash, number *uint256.Uint256, solved bool) (float64, *stratumError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	diff := j.diff
-	valid := solved || number.LtEq(&j.target)
+	diff, bound := j.diff, deviceTarget(j.diff)
+	valid := solved || number.LtEq(&bound)
 	if !valid && s.sentDiff < diff {
 		// A device may apply a lowered difficulty to the job that it already has.
 		lowered := deviceTarget(s.sentDiff)

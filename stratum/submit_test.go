@@ -1,6 +1,9 @@
 package stratum
 
 import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -278,27 +281,71 @@ func FuzzSubmit(f *testing.F) {
 	})
 }
 
-// BenchmarkSubmit is one device share from line to queued answer.
+// BenchmarkSubmit is one device share from line to queued answer. One allocation is of
+// the test's job, which has no prepared hash.
 func BenchmarkSubmit(b *testing.B) {
 	s := newTestSession(b)
 	j := s.jobs.newest()
-	j.target = deviceTarget(easiestDifficulty) // every hash is good
+	j.diff = easiestDifficulty // every hash is good
 	j.job.ShareTarget, j.job.BlockTarget = deviceTarget(hard), deviceTarget(hard)
-	now, nonce := time.Now(), uint32(0)
+	now, line := time.Now(), newSubmitted("x", j)
+	nonce := uint32(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		line := []byte(`{"id":4,"method":"mining.submit","params":["x","10","0000000000000001","` +
-			string(appendUint32(nil, j.ntime)) + `","` + string(appendUint32(nil, nonce)) + `"]}`)
+		nonce++
+		line.setNonce(nonce)
 		if _, err := s.handle(b.Context(), line, now); err != nil {
 			b.Fatal(err)
 		}
-		nonce++
 		s.out.pending = s.out.pending[:0]
 		if len(s.jobs.seen) == maxSeen {
 			clear(s.jobs.seen)
 		}
 	}
 	if n := s.workers["x"].snapshot(now).Accepted; n != uint64(nonce) {
+		b.Errorf("%d of %d accepted", n, nonce)
+	}
+}
+
+// submitted is a mining.submit of which the nonce can be set.
+type submitted []byte
+
+func newSubmitted(user string, j *liveJob) submitted {
+	return fmt.Appendf(nil, `{"id":4,"method":"mining.submit","params":["%s","%x","0000000000000001","%08x","00000000"]}`+"\n",
+		user, j.id, j.ntime)
+}
+
+func (l submitted) setNonce(nonce uint32) {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], nonce)
+	hex.Encode(l[len(l)-len("00000000\"]}\n"):], b[:])
+}
+
+// BenchmarkSubmitTCP is the same over TCP, from the client and back.
+func BenchmarkSubmitTCP(b *testing.B) {
+	server, source, addr := serveTCP(b)
+	work := newFakeWork(1, hard)
+	source.set(work, "")
+	conn, _ := tcpMiner(b, addr)
+	defer conn.Close()
+	sess := server.sessions()[0]
+	sess.mu.Lock()
+	j := sess.jobs.newest()
+	j.diff = easiestDifficulty
+	line := newSubmitted("rig", j)
+	sess.messages = newBucket(1e9, 1e9, time.Now())
+	sess.mu.Unlock()
+	answer, nonce := make([]byte, 4096), uint32(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		nonce++
+		line.setNonce(nonce)
+		conn.Write(line)
+		if _, err := conn.Read(answer); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if n := server.Workers()[0].Accepted; n == 0 || n > uint64(nonce) {
 		b.Errorf("%d of %d accepted", n, nonce)
 	}
 }

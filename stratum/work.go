@@ -40,12 +40,18 @@ type prepared struct {
 	once sync.Once
 	err  error
 
-	job       *mining.Job
+	*lasting
 	built     time.Time
-	version   int32   // the job's, with the rollable bits zero
 	shareDiff float64 // the difficulty of the share target
-	size      int     // of the coinbase, in bytes
 	notify    notifyParts
+}
+
+// lasting is what all connections that got a prepared job keep of it.
+type lasting struct {
+	job     *mining.Job
+	version int32       // the job's, with the rollable bits zero
+	class   share.Class // asked for
+	size    int         // of the coinbase, in bytes
 }
 
 // notifyParts are the parameters of notify from prevhash to nbits, commas around.
@@ -65,13 +71,12 @@ func newWorkset(work Work, payees Payees, reason string) *workset {
 // pair of payee and class wait for one another. ws.work must not be nil.
 func (ws *workset) prepare(named []byte, class share.Class) (*prepared, error) {
 	payee := ws.turn.payee(named)
-	key := jobKey{string(payee), class}
 	ws.mu.Lock()
-	p := ws.jobs[key]
+	p := ws.jobs[jobKey{string(payee), class}]
 	if p == nil {
 		p = new(prepared)
 		if len(ws.jobs) < maxPrepared {
-			ws.jobs[key] = p
+			ws.jobs[jobKey{string(payee), class}] = p
 		}
 	}
 	ws.mu.Unlock()
@@ -80,15 +85,17 @@ func (ws *workset) prepare(named []byte, class share.Class) (*prepared, error) {
 }
 
 func (p *prepared) build(work Work, payee []byte, class share.Class) {
-	if p.job, p.err = work.Job(payee, class); p.err != nil {
+	job, err := work.Job(payee, class)
+	if err != nil {
+		p.err = err
 		return
 	}
 	p.built = time.Now()
 	// BIP 310 replaces the masked bits, some clients XOR and some OR them in:
 	// with zeros to start from all three agree.
-	p.version = p.job.Version &^ int32(versionMask)
+	version := job.Version &^ int32(versionMask)
+	p.lasting = &lasting{job: job, version: version, class: class, size: coinbaseSize(job)}
 	p.shareDiff = target.Difficulty(&p.job.ShareTarget)
-	p.size = coinbaseSize(p.job)
 	p.notify = newNotifyParts(p.job, p.version)
 }
 
