@@ -10,9 +10,12 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/p2poold/p2poold/stratum/portmux"
 )
 
 // tcpPair returns the two ends of a connection whose buffers are small.
@@ -147,6 +150,12 @@ func TestOutboxLingers(t *testing.T) {
 		}
 	})
 }
+
+// A miner's connection is read and written through its descriptor.
+var (
+	_ syscall.Conn = (*portmux.Conn)(nil)
+	_ buffered     = (*portmux.Conn)(nil)
+)
 
 // peeked is a connection of which the beginning was read already.
 type peeked struct {
