@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/p2poold/p2poold/blockchain"
@@ -24,6 +25,21 @@ func (n *node) runBlocks(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		}
+	}
+}
+
+// acceptLeft brings the shares of blocks to the sharechain that the last run was killed
+// too early for: the block leaves first, and its finder should be paid for the share too.
+func (n *node) acceptLeft() {
+	log := n.logs.logger(subsysChain)
+	for _, s := range n.solutions.LeftShares() {
+		switch err := n.chain.Accept(s); {
+		case err == nil:
+			log.Infof("Share %v of a Bitcoin block, found before the last end of p2poold, is on the sharechain now", s.ID())
+		case errors.Is(err, blockchain.ErrDuplicate):
+		default:
+			log.Infof("Share %v of a Bitcoin block, found before the last end of p2poold, is not on the sharechain: %v", s.ID(), err)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func TestFoundBlocks(t *testing.T) {
 }
 
 // TestRestartSubmitsBlock: a block that the Bitcoin node never got from the run that
-// found it is submitted by the next one.
+// found it is submitted by the next one, which has also the share that it is.
 func TestRestartSubmitsBlock(t *testing.T) {
 	withHome(t)
 	fake := newFake(t)
@@ -135,6 +135,7 @@ func TestRestartSubmitsBlock(t *testing.T) {
 	if tip, _ := fake.Tip(); tip != block.Hash {
 		t.Errorf("tip %v", tip)
 	}
+	awaitInfo(t, again, "the share", func(info *rpcserver.Info) bool { return info.Tip == block.Hash.String() })
 	again.stop(t)
 	fake.SetFaults(bitcoindtest.Faults{})
 	p.stop(t)

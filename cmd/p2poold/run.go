@@ -68,6 +68,7 @@ func (n *node) run(ctx context.Context) error {
 		n.supervise() // before the first template, so that no job leaves too early
 		c.run("sharechain", n.chain.Run)
 		c.run("peer network", n.peers.Run)
+		n.acceptLeft()
 		c.run("Bitcoin node", n.bitcoin.Run)
 		c.run("blocks of the sharechain", n.runBlocks)
 		c.run("merged mining", n.merged.Run)

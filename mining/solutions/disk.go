@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/p2poold/p2poold/mining"
 )
 
 const (
@@ -37,7 +39,8 @@ const (
 )
 
 // write puts a block on disk and waits for that, within bounds.
-func (j *Journal) write(r *Record, block []byte) {
+func (j *Journal) write(r *Record, b *mining.SolvedBlock) {
+	block := b.Raw
 	select {
 	case j.writing <- struct{}{}:
 	default:
@@ -51,7 +54,7 @@ func (j *Journal) write(r *Record, block []byte) {
 		defer func() { <-j.writing }()
 		defer close(durable)
 		defer isWritten()
-		line, err := encodeLine(r, block)
+		line, err := encodeLine(r, block, b.Share)
 		if err == nil {
 			err = writeSynced(j.cfg.Dir, fileName(r), [][]byte{line, block}, isWritten)
 		}

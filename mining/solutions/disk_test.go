@@ -252,7 +252,7 @@ func FuzzHistory(f *testing.F) {
 // FuzzBlockFile: no content of a block file does harm.
 func FuzzBlockFile(f *testing.F) {
 	block := bytes.Repeat([]byte{1}, 100)
-	line, err := encodeLine(&Record{Hash: chainhash.DoubleHashH(block[:80]), Status: Pending}, block)
+	line, err := encodeLine(&Record{Hash: chainhash.DoubleHashH(block[:80]), Status: Pending}, block, &share.Share{})
 	if err != nil {
 		f.Fatal(err)
 	}

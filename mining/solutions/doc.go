@@ -13,7 +13,7 @@
 //
 // On disk, in one directory:
 //
-//	HEIGHT-HASH.block   a line of JSON (the record), then the serialized block
+//	HEIGHT-HASH.block   a line of JSON (the record, and the share), then the serialized block
 //	history.json        the records of all blocks, the newest 5,000
 //
 // Who calls what: package mining calls Keep and Submitted; cmd/p2poold makes the Journal,

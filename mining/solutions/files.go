@@ -2,6 +2,7 @@ package solutions
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/internal/atomicfile"
 )
 
@@ -22,7 +24,7 @@ const (
 	blockHeader = 80
 
 	// maxLine bounds the line before the block, in bytes: the limits of a record's
-	// fields, in JSON.
+	// fields, in JSON, and a share of less than 1,000 bytes in hex.
 	maxLine = 8 << 10
 
 	blockSuffix = ".block"
@@ -37,46 +39,60 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // fileLine is the line before the block.
 type fileLine struct {
 	Record
-	Size int    `json:"size"`
-	CRC  uint32 `json:"crc32c"`
+	Size  int    `json:"size"`
+	CRC   uint32 `json:"crc32c"`
+	Share string `json:"share,omitempty"` // encoded, in hex
+}
+
+// share returns the share that the block is, nil if the line has none that could be it.
+// What has become of its other bytes is for the sharechain to judge.
+func (l *fileLine) share() *share.Share {
+	b, err := hex.DecodeString(l.Share)
+	if err != nil {
+		return nil
+	}
+	s, err := share.Decode(b)
+	if err != nil || s.ID() != l.Hash {
+		return nil
+	}
+	return s
 }
 
 var errNotOurs = errors.New("not a block file")
 
 // encodeLine returns the line for a block, with its end.
-func encodeLine(r *Record, block []byte) ([]byte, error) {
-	line, err := json.Marshal(fileLine{*r, len(block), crc32.Checksum(block, castagnoli)})
+func encodeLine(r *Record, block []byte, s *share.Share) ([]byte, error) {
+	line, err := json.Marshal(fileLine{*r, len(block), crc32.Checksum(block, castagnoli), hex.EncodeToString(s.Encode())})
 	return append(line, '\n'), err
 }
 
 // decodeFile reads what a block file holds. A file that was cut short, or damaged, is an
 // error.
-func decodeFile(b []byte) (r Record, block []byte, err error) {
+func decodeFile(b []byte) (l fileLine, block []byte, err error) {
 	line, _, ok := bytes.Cut(b[:min(len(b), maxLine)], []byte{'\n'})
 	if !ok {
-		return r, nil, errNotOurs
+		return l, nil, errNotOurs
 	}
 	block = b[len(line)+1:]
-	var l fileLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		return r, nil, errNotOurs
+		return l, nil, errNotOurs
 	}
 	switch {
 	case l.Size != len(block) || l.Size <= blockHeader || l.Size > maxBlock:
-		return r, nil, fmt.Errorf("block of %d bytes, %d are there", l.Size, len(block))
+		return l, nil, fmt.Errorf("block of %d bytes, %d are there", l.Size, len(block))
 	case crc32.Checksum(block, castagnoli) != l.CRC:
-		return r, nil, errors.New("damaged block")
+		return l, nil, errors.New("damaged block")
 	case chainhash.DoubleHashH(block[:blockHeader]) != l.Hash:
-		return r, nil, errors.New("another block")
+		return l, nil, errors.New("another block")
 	}
-	return l.Record, block, l.check()
+	return l, block, l.check()
 }
 
 // readFile reads a block file.
-func readFile(path string) (Record, []byte, error) {
+func readFile(path string) (fileLine, []byte, error) {
 	b, err := readLimited(path, maxLine+maxBlock)
 	if err != nil {
-		return Record{}, nil, err
+		return fileLine{}, nil, err
 	}
 	return decodeFile(b)
 }

@@ -67,6 +67,9 @@ func (f *fixture) pass(d time.Duration) {
 	f.now = f.now.Add(d)
 }
 
+// payee is that of all shares here.
+var payee = append([]byte{0, 20}, bytes.Repeat([]byte{7}, 20)...)
+
 // solve makes a block that only the other node has.
 func (f *fixture) solve(own bool) *mining.SolvedBlock {
 	f.Helper()
@@ -81,9 +84,12 @@ func (f *fixture) solve(own bool) *mining.SolvedBlock {
 	}
 	_, height := f.away.Tip()
 	return &mining.SolvedBlock{
-		Share: &share.Share{Header: block.Header, Data: share.Data{
-			BitcoinHeight: uint32(height), Height: 77, Time: 1_600_000_000, Payee: []byte{0x51, 1, 2}, CoinbaseValue: 5e9,
-		}},
+		Share: &share.Share{
+			Header: block.Header, Link: share.NewLink(make([]byte, share.MinCoinbasePrefix)),
+			Data: share.Data{
+				Version: share.Version, BitcoinHeight: uint32(height), Height: 77, Time: 1_600_000_000, Payee: payee, CoinbaseValue: 5e9,
+			},
+		},
 		Raw: buf.Bytes(), Worker: "rig", Own: own,
 	}
 }

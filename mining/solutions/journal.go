@@ -14,6 +14,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/slog"
 
+	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 )
@@ -52,6 +53,8 @@ type Journal struct {
 	rounds    chan struct{} // a semaphore: one round at a time
 	lastRound time.Time     // of the round that has it
 	lastProbe time.Time     // of the round that has it
+
+	left []*share.Share // see LeftShares; not changed after Open
 
 	mu      sync.Mutex // guards what follows
 	blocks  map[chainhash.Hash]*entry
@@ -94,6 +97,7 @@ func Open(cfg Config) *Journal {
 		j.blocks[records[i].Hash] = &entry{Record: records[i]}
 	}
 	j.scan()
+	slices.SortFunc(j.left, func(a, b *share.Share) int { return cmp.Compare(a.Data.Height, b.Data.Height) })
 	return j
 }
 
@@ -117,11 +121,14 @@ func (j *Journal) scan() {
 		}
 		e := j.blocks[r.Hash]
 		if e == nil {
-			e = &entry{Record: r}
+			e = &entry{Record: r.Record}
 			j.blocks[r.Hash] = e
 			j.dirty = true
 		}
 		e.file, e.size = f.Name(), len(block)
+		if s := r.share(); s != nil && !e.Final {
+			j.left = append(j.left, s)
+		}
 		switch {
 		case !e.Final:
 			j.log.Infof("Block %v at height %d, found here before: %s", r.Hash, r.Height, e.Status)
@@ -130,6 +137,11 @@ func (j *Journal) scan() {
 		}
 	}
 }
+
+// LeftShares returns the shares that an earlier run's blocks are, the lowest first, as far
+// as the fate of those isn't final. If the run was killed at that moment, Bitcoin may have
+// the block and the sharechain not the share.
+func (j *Journal) LeftShares() []*share.Share { return j.left }
 
 // Keep notes a block that is being submitted. One of our own is written to disk; Keep
 // returns when that is done, or when it has taken as long as the submission can wait.
@@ -149,7 +161,7 @@ func (j *Journal) Keep(b *mining.SolvedBlock) {
 	}
 	j.mu.Unlock()
 	if b.Own {
-		j.write(&r, b.Raw)
+		j.write(&r, b)
 	}
 }
 

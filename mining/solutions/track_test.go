@@ -23,7 +23,7 @@ func TestLife(t *testing.T) {
 	f.Submitted(b.Share.ID(), f.node.SubmitBlock(t.Context(), b.Raw, nil))
 	r := f.check(Accepted, 1, false)
 	if !r.Own || r.Worker != "rig" || r.Value != 5e9 || r.Height != 1 || r.ShareHeight != 77 || r.Time != 1_600_000_000 ||
-		!bytes.Equal(r.Payee, []byte{0x51, 1, 2}) || r.Hash != b.Share.ID() || r.Checked != f.clock().Unix() {
+		!bytes.Equal(r.Payee, payee) || r.Hash != b.Share.ID() || r.Checked != f.clock().Unix() {
 		t.Errorf("%+v", r)
 	}
 	f.fake.MineOn(f.fake.MineOn(parent)) // two beat one
@@ -84,6 +84,9 @@ func TestCrashBeforeSubmission(t *testing.T) {
 	f.Keep(b)
 	f.fake.Down()
 	f.open() // a crash: the old Journal saved nothing more
+	if left := f.LeftShares(); len(left) != 1 || left[0].ID() != b.Share.ID() || left[0].Data.Height != 77 {
+		t.Errorf("shares %+v", left)
+	}
 	f.pass(time.Hour)
 	if err := f.Refresh(t.Context()); err == nil {
 		t.Error("no error though the node is away")
