@@ -2,7 +2,6 @@ package mining
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -229,32 +228,5 @@ func TestAudit(t *testing.T) {
 		if spoil(v); v.audit() == nil {
 			t.Errorf("wrong %s passed", name)
 		}
-	}
-}
-
-// BenchmarkJobs is a new share tip's cost for 10,000 payees.
-func BenchmarkJobs(b *testing.B) {
-	const payees = 10_000
-	for _, class := range []share.Class{share.Class12, share.Class144} {
-		b.Run(fmt.Sprint("class ", class), func(b *testing.B) {
-			f := newFixture(b)
-			f.chain.set(func(c *fakeChain) { c.scores = testScores(1500, payee) })
-			f.SetTemplate(f.template(100))
-			list := make([][]byte, payees)
-			for i := range list {
-				list[i] = payee(i)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				f.ChainChanged()
-				w := f.Work()
-				for _, p := range list {
-					if _, err := w.Job(p, class); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/tip")
-		})
 	}
 }

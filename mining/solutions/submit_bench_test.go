@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"testing"
@@ -98,10 +99,49 @@ func fullTemplate(tb testing.TB) *mining.Template {
 	return t
 }
 
+// arrivals is when the first and the last digits of blocks arrived at the node.
+type arrivals struct{ first, last []time.Duration }
+
+func (a *arrivals) note(s *sink, start time.Time) {
+	a.first, a.last = append(a.first, (<-s.first).Sub(start)), append(a.last, (<-s.last).Sub(start))
+}
+
+func (a *arrivals) report(b *testing.B) {
+	for name, list := range map[string][]time.Duration{"first": a.first, "last": a.last} {
+		slices.Sort(list)
+		b.ReportMetric(list[len(list)/2].Seconds()*1000, name+"-p50-ms")
+		b.ReportMetric(list[(len(list)*99+99)/100-1].Seconds()*1000, name+"-p99-ms")
+	}
+}
+
 // BenchmarkSolution measures from a solution to the arrival of the first and the last
 // digits of its block, of nearly 4 MB, at the Bitcoin node: it is assembled, written to
-// disk and sent.
+// disk and sent. "floor" is digits that are there already, sent by nothing but a
+// connection.
 func BenchmarkSolution(b *testing.B) {
+	b.Run("submit", benchSolution)
+	b.Run("floor", func(b *testing.B) {
+		s := newSink(b)
+		conn, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer conn.Close()
+		go io.Copy(io.Discard, conn) // the answers
+		text := append(bytes.Repeat([]byte{'0'}, 2*3_770_000), `"]}`...)
+		var times arrivals
+		for b.Loop() {
+			start := time.Now()
+			if _, err := conn.Write(text); err != nil {
+				b.Fatal(err)
+			}
+			times.note(s, start)
+		}
+		times.report(b)
+	})
+}
+
+func benchSolution(b *testing.B) {
 	s := newSink(b)
 	client, err := bitcoind.New(bitcoind.Config{URL: "http://u:p@" + s.Addr().String(), Params: &chaincfg.RegressionNetParams})
 	if err != nil {
@@ -129,24 +169,18 @@ func BenchmarkSolution(b *testing.B) {
 	}
 	job.BlockTarget.SetUint64(0)
 	job.BlockTarget.Not() // any hash is a block
-	var first, last []time.Duration
+	var times arrivals
 	for i := 0; b.Loop(); i++ {
 		start := time.Now()
 		out, err := g.Submit(context.Background(), job, mining.Solution{Version: job.Version, Time: job.Time, Nonce: uint32(i)})
 		if err != nil || !out.Block {
 			b.Fatal(out, err)
 		}
-		first, last = append(first, (<-s.first).Sub(start)), append(last, (<-s.last).Sub(start))
+		times.note(s, start)
 		b.StopTimer()
 		g.Wait()
 		journal.writers.Wait()
 		b.StartTimer()
 	}
-	report := func(name string, list []time.Duration) {
-		slices.Sort(list)
-		b.ReportMetric(list[len(list)/2].Seconds()*1000, name+"-p50-ms")
-		b.ReportMetric(list[(len(list)*99+99)/100-1].Seconds()*1000, name+"-p99-ms")
-	}
-	report("first", first)
-	report("last", last)
+	times.report(b)
 }
