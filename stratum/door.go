@@ -31,15 +31,12 @@ func newMux(cfg *Config) (*connlimit.Limiter, *portmux.Mux) {
 	})
 }
 
-// spoken tells, for the log, what else than plain Stratum a listener is for.
-func (s *Server) spoken(tlsOnly bool) string {
-	switch {
-	case tlsOnly:
-		return ", for TLS only"
-	case s.cfg.TLS != nil:
-		return ", plain and TLS"
+// listenerName names a listener in the log.
+func listenerName(tlsOnly bool) string {
+	if tlsOnly {
+		return "Stratum over TLS"
 	}
-	return ""
+	return "Stratum"
 }
 
 // admit returns nil if there is no place for a connection, which is closed then.

@@ -124,7 +124,7 @@ func (s *Server) Run(ctx context.Context) error {
 	errs := make(chan error, len(listeners))
 	for i, l := range listeners {
 		tlsOnly := i >= len(listeners)-len(s.cfg.ListenTLS)
-		s.cfg.Log.Infof("Stratum listens on %v%s", l.Addr(), s.spoken(tlsOnly))
+		s.cfg.Log.Infof("%s listens on %v", listenerName(tlsOnly), l.Addr())
 		wg.Go(func() {
 			if err := s.accept(ctx, l, tlsOnly, &wg); err != nil {
 				errs <- err

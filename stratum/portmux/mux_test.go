@@ -172,6 +172,7 @@ func TestRefused(t *testing.T) {
 	if _, err := inner.Write([]byte("{}\n")); err == nil {
 		t.Error("TLS inside TLS")
 	}
+	<-p.ends
 	if c := p.mux.Counts(); c.Unknown != 4 || c.NoProxy != 2 || c.TLSFailed != 2 {
 		t.Errorf("%+v", c)
 	}
