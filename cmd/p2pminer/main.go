@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -58,10 +57,7 @@ func mine(ctx context.Context, cfg *settings, out *printer) error {
 		if !cfg.tls {
 			return d.DialContext(ctx, "tcp", cfg.addr)
 		}
-		// A farm's server has a certificate that it made itself: there is nothing to
-		// check it against.
-		secure := tls.Dialer{NetDialer: &d, Config: &tls.Config{InsecureSkipVerify: true}}
-		return secure.DialContext(ctx, "tcp", cfg.addr)
+		return cfg.trust.dialTLS(ctx, &d, cfg.addr)
 	})
 }
 

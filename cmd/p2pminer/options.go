@@ -32,8 +32,13 @@ type options struct {
 	Threads  int    `long:"threads" short:"t" value-name:"N" default:"1" description:"threads to mine with, or to generate load with, 0 for one on each core"`
 	Hashrate string `long:"hashrate" value-name:"RATE" default:"0" description:"limit in hashes per second, such as 500k or 2M; 0 for none"`
 	Quiet    bool   `long:"quiet" short:"q" description:"print problems only"`
-	TLS      bool   `long:"tls" description:"encrypt, as with stratum+ssl:// in --url; the server's certificate is not checked"`
-	Version  bool   `long:"version" short:"V" description:"show the version and exit"`
+	TLS      bool   `long:"tls" description:"encrypt, as with stratum+ssl:// in --url"`
+
+	CAFile      string `long:"cafile" value-name:"FILE" description:"certificates in PEM, one of which the server must have or have its own from; instead of those that the system trusts"`
+	Fingerprint string `long:"fingerprint" value-name:"HEX" description:"SHA-256 fingerprint that the server's certificate must have, whoever issued it"`
+	Insecure    bool   `long:"insecure" description:"don't check the server's certificate"`
+
+	Version bool `long:"version" short:"V" description:"show the version and exit"`
 }
 
 // benchOptions are the flags of the load generator.
@@ -64,6 +69,7 @@ type settings struct {
 	hashrate   float64 // limit in hashes per second, 0 for none
 	quiet      bool
 	tls        bool
+	trust      trust
 
 	bench *bench.Config // nil: mine
 	json  bool
@@ -134,6 +140,12 @@ func (o *options) check() (*settings, error) {
 		return nil, fmt.Errorf("--url: %w", err)
 	}
 	s.tls = s.tls || o.TLS
+	if s.trust, err = o.parseTrust(); err != nil {
+		return nil, err
+	}
+	if !s.tls && (o.CAFile != "" || o.Fingerprint != "" || o.Insecure) {
+		return nil, errors.New("--cafile, --fingerprint and --insecure are for encrypted connections; give --tls, or stratum+ssl:// in --url")
+	}
 	if s.hashrate, err = parseRate(o.Hashrate); err != nil {
 		return nil, fmt.Errorf("--hashrate: %w", err)
 	}
