@@ -93,7 +93,7 @@ type p2pConfig struct {
 	AddNode  []string `long:"addnode" value-name:"ADDR" description:"Connect to this node besides those found otherwise, may be repeated"`
 	Solo     bool     `long:"solo" description:"Give miners work on a public pool although no other node is connected; what they find alone is worth nothing to the others"`
 	MaxPeers int      `long:"maxpeers" value-name:"N" description:"Most connections to other nodes, both directions together"`
-	White    []string `long:"whitelist" value-name:"ADDR" description:"Never ban or discourage peers at this address or network (10.0.0.0/8), may be repeated"`
+	White    []string `long:"whitelist" value-name:"ADDR" description:"Never ban or discourage peers at this address or network (10.0.0.0/8), nor limit the connections of miners there, may be repeated"`
 	BanTime  string   `long:"banduration" value-name:"TIME" description:"How long a peer that broke a rule is kept at a distance, such as 24h; 0 only disconnects it"`
 	External []string `long:"externalip" value-name:"ADDR" description:"Address at which others reach this node, for them to pass on, may be repeated (default: the one they see)"`
 	NoSeeds  bool     `long:"nodnsseed" description:"Don't ask the DNS for addresses of nodes"`
@@ -118,12 +118,20 @@ type p2pConfig struct {
 // stratumConfig is about the connections of miners.
 type stratumConfig struct {
 	Listen         []string `long:"stratumlisten" value-name:"ADDR" description:"Address to accept miners on, may be repeated (default: all interfaces, the network's port)"`
+	TLSListen      []string `long:"stratumtlslisten" value-name:"ADDR" description:"Address to accept miners on that encrypt, and no others, may be repeated; --stratumlisten accepts both"`
+	Cert           string   `long:"stratumcert" value-name:"FILE" description:"Certificate for miners that encrypt, in PEM (default: one that the node makes)"`
+	Key            string   `long:"stratumkey" value-name:"FILE" description:"Its key, in PEM"`
+	NoTLS          bool     `long:"nostratumtls" description:"Don't accept encrypted connections of miners"`
+	NoStatus       bool     `long:"nostatuspage" description:"Don't show the node's state to browsers on the miners' port"`
+	Proxies        []string `long:"proxyprotocol" value-name:"ADDR" description:"Address or network (10.0.0.0/8) of a proxy, such as HAProxy, that is believed when it tells a miner's address by the PROXY protocol, may be repeated"`
+	MaxMiners      int      `long:"maxminers" value-name:"N" description:"Most connections of miners; 0: 20000, or fewer as the limit on open files allows"`
+	MaxPerIP       int      `long:"maxminersperip" value-name:"N" description:"Most connections of miners from one IP address; 0: a quarter of --maxminers"`
 	InvalidAddress string   `long:"invalidaddress" value-name:"WHAT" description:"What becomes of miners whose user name holds an address that cannot be paid: reject, or node, to mine for this node"`
 	MinDifficulty  float64  `long:"mindifficulty" value-name:"D" description:"Least difficulty that miners are given, except where shares are easier"`
-	MaxMiners      int      `long:"maxminers" value-name:"N" description:"Most connections of miners"`
 	Classes        []string `long:"coinbaseclass" value-name:"UA:CLASS" description:"Output class of devices whose user agent begins with UA, or contains it with * in front, such as whatsminer/:36; may be repeated"`
 
 	devices stratum.Devices
+	proxies []netip.Prefix
 }
 
 // rpcConfig is about the control interface.
@@ -157,7 +165,7 @@ func defaultConfig() config {
 	return config{
 		General: generalConfig{Network: "mainnet", Pool: "main", DataDir: appdir.Default, MinFree: defaultMinFree},
 		P2P:     p2pConfig{MaxPeers: defaultMaxPeers, BanTime: defaultBanTime, V2: true},
-		Stratum: stratumConfig{InvalidAddress: invalidReject, MinDifficulty: stratum.DefaultMinDifficulty, MaxMiners: stratum.DefaultMaxConnections},
+		Stratum: stratumConfig{InvalidAddress: invalidReject, MinDifficulty: stratum.DefaultMinDifficulty},
 		Log:     logConfig{Level: "info", MaxSize: 10, MaxFiles: 10},
 	}
 }
@@ -335,6 +343,9 @@ func (c *config) databaseDir() string { return filepath.Join(c.netDir, appdir.Da
 
 // peersFile is where the addresses of other nodes are kept.
 func (c *config) peersFile() string { return filepath.Join(c.netDir, appdir.Peers) }
+
+// certFile is where the certificate for miners is kept that the node makes.
+func (c *config) certFile() string { return filepath.Join(c.netDir, appdir.StratumCert) }
 
 // foundDir is where found blocks are kept.
 func (c *config) foundDir() string { return filepath.Join(c.netDir, appdir.FoundBlocks) }

@@ -73,7 +73,7 @@ func (c *config) validateStratum() error {
 	if err := c.distinct("stratumlisten", c.Stratum.Listen, "listen", c.P2P.listens()); err != nil {
 		return err
 	}
-	return c.validateMiners()
+	return errors.Join(c.validateStratumTLS(), c.validatePlaces(), c.validateMiners())
 }
 
 // validateRPC completes the addresses and credentials of the control interface.
@@ -91,7 +91,7 @@ func (c *config) validateRPC() error {
 	if err := c.complete("rpclisten", r.Listen, c.params.DefaultRPCPort, hostport.Listen); err != nil {
 		return err
 	}
-	for other, addrs := range map[string][]string{"listen": c.P2P.listens(), "stratumlisten": c.Stratum.Listen} {
+	for other, addrs := range map[string][]string{"listen": c.P2P.listens(), "stratumlisten": c.Stratum.Listen, "stratumtlslisten": c.Stratum.TLSListen} {
 		if err := c.distinct("rpclisten", r.Listen, other, addrs); err != nil {
 			return err
 		}
@@ -134,12 +134,9 @@ func (c *config) validateAllowIP() error {
 	if len(r.AllowIP) > maxAddresses {
 		return c.invalid("rpcallowip", fmt.Errorf("it may be given %d times at most", maxAddresses))
 	}
-	for _, text := range r.AllowIP {
-		prefix, err := parseNetwork(text)
-		if err != nil {
-			return c.invalid("rpcallowip", err)
-		}
-		r.allow = append(r.allow, prefix)
+	var err error
+	if r.allow, err = parseNetworks(r.AllowIP); err != nil {
+		return c.invalid("rpcallowip", err)
 	}
 	for _, addr := range r.Listen {
 		if len(r.allow) == 0 && !onlyLoopback(addr) {
@@ -147,6 +144,18 @@ func (c *config) validateAllowIP() error {
 		}
 	}
 	return nil
+}
+
+// parseNetworks returns the networks of a list.
+func parseNetworks(texts []string) (list []netip.Prefix, err error) {
+	for _, text := range texts {
+		prefix, err := parseNetwork(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, prefix)
+	}
+	return list, nil
 }
 
 // parseNetwork returns the network of "address/bits", or of an IP address alone.

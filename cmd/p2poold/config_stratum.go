@@ -17,8 +17,6 @@ const (
 	// leastMinDifficulty is near the one that each hash meets, maxMinDifficulty what
 	// 1 EH/s meets 18 times a minute.
 	leastMinDifficulty, maxMinDifficulty = 1e-9, 1e9
-	// maxMaxMiners bounds --maxminers: more descriptors than systems give a process.
-	maxMaxMiners = 1_000_000
 )
 
 // validateMiners reads what is about miners but the addresses to listen on.
@@ -31,8 +29,6 @@ func (c *config) validateMiners() error {
 		return c.invalid("invalidaddress", errors.New("this needs --address, which is paid then"))
 	case !(s.MinDifficulty >= leastMinDifficulty && s.MinDifficulty <= maxMinDifficulty):
 		return c.invalid("mindifficulty", fmt.Errorf("it must be from %g to %g", leastMinDifficulty, maxMinDifficulty))
-	case s.MaxMiners < 1 || s.MaxMiners > maxMaxMiners:
-		return c.invalid("maxminers", fmt.Errorf("it must be from 1 to %d", maxMaxMiners))
 	case len(s.Classes) > maxAddresses:
 		return c.invalid("coinbaseclass", fmt.Errorf("it may be given %d times at most", maxAddresses))
 	}

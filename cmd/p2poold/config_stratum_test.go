@@ -20,10 +20,10 @@ func TestMinerOptions(t *testing.T) {
 	if cfg.Stratum.InvalidAddress != invalidReject {
 		t.Errorf("invalid addresses: %s", cfg.Stratum.InvalidAddress)
 	}
-	if s := cfg.Stratum; s.MinDifficulty != 1e-7 || s.MaxMiners != 10_000 {
-		t.Errorf("least difficulty %g, at most %d miners", s.MinDifficulty, s.MaxMiners)
+	if d := cfg.Stratum.MinDifficulty; d != 1e-7 {
+		t.Errorf("least difficulty %g", d)
 	}
-	mustLoad(t, "--network=regtest", "--mindifficulty=1e-9", "--maxminers=1000000")
+	mustLoad(t, "--network=regtest", "--mindifficulty=1e-9")
 	mustLoad(t, "--network=regtest", "--invalidaddress=node", "--address="+regP2WPKH)
 
 	for _, test := range []struct{ arg, want string }{
@@ -32,7 +32,6 @@ func TestMinerOptions(t *testing.T) {
 		{"--invalidaddress=node", "--invalidaddress: this needs --address"},
 		{"--mindifficulty=1e-10", "--mindifficulty: it must be from 1e-09 to 1e+09"},
 		{"--mindifficulty=NaN", "--mindifficulty: it must be from 1e-09 to 1e+09"},
-		{"--maxminers=0", "--maxminers: it must be from 1 to 1000000"},
 		{"--invalidaddress=pay", "--invalidaddress: it must be reject or node"},
 	} {
 		if _, err := loadConfig([]string{"--network=regtest", test.arg}); err == nil || !strings.Contains(err.Error(), test.want) {

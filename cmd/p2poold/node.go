@@ -20,6 +20,7 @@ import (
 	"github.com/p2poold/p2poold/p2p/compact"
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/stratum"
+	"github.com/p2poold/p2poold/stratum/tlscert"
 )
 
 // node holds the parts of a running node. The arrows of docs/architecture.md are
@@ -39,6 +40,7 @@ type node struct {
 	generator *mining.Generator
 	peers     *p2p.Server
 	payees    *payee.Payees
+	tlsCert   *tlscert.Source // nil with --nostratumtls
 	stratum   *stratum.Server
 	rpc       *rpcserver.Server // nil with --norpc
 
@@ -146,17 +148,6 @@ func (n *node) buildPeers() (err error) {
 		Hidden: n.cfg.P2P.hidden, Routes: n.cfg.routes(), Mapping: n.cfg.mapping(), MaxLAN: n.cfg.maxLAN(),
 		MaxInbound: inbound, V1Only: !n.cfg.P2P.V2, Discovery: n.cfg.discovery(), Bans: n.cfg.bans(),
 		Mode: message.LowLatency, UserAgent: userAgent(), Log: n.logs.logger(subsysPeer),
-	})
-	return err
-}
-
-func (n *node) buildStratum() (err error) {
-	n.stratum, err = stratum.New(stratum.Config{
-		Listen: n.cfg.Stratum.Listen, Source: miningSource{stratum.FromGenerator(n.generator), n},
-		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(),
-		Devices: n.cfg.Stratum.devices, NodeForInvalid: n.cfg.Stratum.InvalidAddress == invalidNode,
-		MinDifficulty: n.cfg.Stratum.MinDifficulty, MaxConnections: n.cfg.Stratum.MaxMiners,
-		Log: n.logs.logger(subsysStratum),
 	})
 	return err
 }

@@ -90,6 +90,8 @@ type PeerBackend interface {
 type MiningBackend interface {
 	// Miners returns one entry per worker, connected or remembered.
 	Miners(ctx context.Context) ([]MinerInfo, error)
+	// StratumInfo returns the state of the miners' ports.
+	StratumInfo(ctx context.Context) (*StratumInfo, error)
 	// Template returns a summary of the current block template, ErrNotReady
 	// while there is none.
 	Template(ctx context.Context) (*TemplateInfo, error)

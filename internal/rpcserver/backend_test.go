@@ -117,6 +117,10 @@ func (b *fakeBackend) FoundBlocks(context.Context, int) ([]FoundBlock, error) { 
 func (b *fakeBackend) Peers(context.Context) ([]PeerInfo, error)              { return nil, b.err }
 func (b *fakeBackend) Miners(context.Context) ([]MinerInfo, error)            { return nil, b.err }
 
+func (b *fakeBackend) StratumInfo(context.Context) (*StratumInfo, error) {
+	return &StratumInfo{Miners: 5, Counts: StratumCounts{Evicted: 6}}, b.err
+}
+
 func (b *fakeBackend) RelayInfo(context.Context) (*RelayInfo, error) {
 	return &RelayInfo{Shares: RelayedShares{Valid: 1}, Transactions: RelayedTxLists{AtOnce: 2}, Blocks: RelayedBlocks{Rebuilt: 3}}, b.err
 }

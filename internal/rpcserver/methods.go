@@ -45,7 +45,7 @@ const (
 var methods []method
 
 func init() {
-	methods = slices.Concat(nodeMethods(), chainMethods(), payoutMethods(), payeeMethods(), peerMethods(), networkMethods(), relayMethods(), banMethods(), miningMethods(), mergedMethods())
+	methods = slices.Concat(nodeMethods(), chainMethods(), payoutMethods(), payeeMethods(), peerMethods(), networkMethods(), relayMethods(), banMethods(), miningMethods(), stratumMethods(), mergedMethods())
 }
 
 // findMethod looks a method up by its name or alias.

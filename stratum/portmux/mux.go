@@ -119,8 +119,8 @@ func (c *Conn) Handshake(ctx context.Context) error {
 		if c.evicted.Load() {
 			err = errEvicted
 		}
+		c.mux.counts.failed(err) // before the client can know
 		c.Close()
-		c.mux.counts.failed(err)
 	case protocol == HTTP:
 		c.polite = true
 		c.mux.http.take(c)

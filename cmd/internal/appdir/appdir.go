@@ -12,6 +12,7 @@
 //	        payout.json          which addresses of descriptors are in use
 //	        peers.dat            addresses of other nodes
 //	        sharechain/          database
+//	        stratum.pem          certificate for miners that the node made, with its key
 package appdir
 
 import (
@@ -34,6 +35,7 @@ const (
 	Payout     = "payout.json"
 
 	FoundBlocks = "blocks-found"
+	StratumCert = "stratum.pem"
 )
 
 // Default is the data directory unless --datadir names another, in the form
