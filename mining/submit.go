@@ -1,6 +1,7 @@
 package mining
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -82,6 +83,12 @@ func (g *Generator) Submit(_ context.Context, j *Job, s Solution) (Outcome, erro
 	return out, nil
 }
 
+// WorkerName returns a worker's name for the log. User names may be empty, or an
+// address alone.
+func WorkerName(worker string) string {
+	return cmp.Or(worker, "a miner without a name")
+}
+
 // startSubmit sends a block on its way. The function it returns waits for the
 // answer, but no longer than the head start.
 func (g *Generator) startSubmit(b *SolvedBlock) (wait func()) {
@@ -90,10 +97,10 @@ func (g *Generator) startSubmit(b *SolvedBlock) (wait func()) {
 	g.submitting.Go(func() {
 		defer close(answered)
 		if err := g.submitBlock(b); err != nil {
-			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, height, b.Worker, err)
+			g.cfg.Log.Errorf("Bitcoin block %v at height %d, found by %s, was not accepted: %v", hash, height, WorkerName(b.Worker), err)
 			return
 		}
-		g.cfg.Log.Infof("BITCOIN BLOCK %v at height %d found by %s", hash, height, b.Worker)
+		g.cfg.Log.Infof("BITCOIN BLOCK %v at height %d found by %s", hash, height, WorkerName(b.Worker))
 	})
 	return func() {
 		select {

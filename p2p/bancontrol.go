@@ -70,7 +70,7 @@ func (s *Server) Ban(text string, until time.Time) error {
 		return fmt.Errorf("%v: %w", subject, err)
 	}
 	n := s.disconnect(errors.New("banned by hand"), func(_ netsync.PeerID, p *peer.Peer) bool { return s.within(subject, p) })
-	s.cfg.Log.Infof("%v is banned until %s; %d connections closed", subject, until.UTC().Format(time.RFC3339), n)
+	s.cfg.Log.Infof("%v is banned until %s; connections closed: %d", subject, until.UTC().Format(time.RFC3339), n)
 	return s.saveBansNow()
 }
 
@@ -85,6 +85,7 @@ func (s *Server) Unban(text string) error {
 	if err := s.door.list().Unban(subject); err != nil {
 		return err
 	}
+	s.cfg.Log.Infof("%v is neither banned nor discouraged any more", subject)
 	return s.saveBansNow()
 }
 
@@ -92,6 +93,7 @@ func (s *Server) Unban(text string) error {
 // be saved.
 func (s *Server) ClearBans() error {
 	s.door.list().Clear()
+	s.cfg.Log.Infof("Nobody is banned or discouraged any more")
 	return s.saveBansNow()
 }
 

@@ -119,7 +119,7 @@ func (c *chain) settle(s *solution, v verdict, err error) {
 	c.mu.Unlock()
 	if v == accepted {
 		c.log.Infof("BLOCK %v of chain %d at height %d found by %s, with Bitcoin header %v",
-			b.hash, b.chainID, b.height, s.found.Worker, s.found.Hash)
+			b.hash, b.chainID, b.height, mining.WorkerName(s.found.Worker), s.found.Hash)
 		return
 	}
 	c.complain(b, err)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/internal/atomicfile"
+	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 )
 
@@ -229,7 +229,7 @@ func (j *Journal) become(e *entry, status Status, confirmations int64, final boo
 func (j *Journal) tell(e *entry, old Status) {
 	whose := "found by another node"
 	if e.Own {
-		whose = fmt.Sprintf("found here by %q", e.Worker)
+		whose = "found here by " + mining.WorkerName(e.Worker)
 	}
 	const form = "Block %v at height %d, %s: "
 	switch e.Status {
