@@ -1,6 +1,7 @@
 package stratum
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -47,14 +48,13 @@ type seconds uint32
 
 func secondsOf(t time.Time) seconds { return seconds(t.Unix()) }
 
-// since returns the time passed from s to now.
-func (s seconds) since(now time.Time) time.Duration {
-	return time.Duration(now.Unix()-int64(s)) * time.Second
-}
-
-// expired reports whether the job is of no use any more.
-func (j *liveJob) expired(now time.Time) bool {
-	return j.created.since(now) > maxJobAge || j.stale != 0 && j.stale.since(now) > staleJobAge
+// expires returns the last second in which the job is of use.
+func (j *liveJob) expires() seconds {
+	at := j.created + seconds(maxJobAge/time.Second)
+	if j.stale != 0 {
+		at = min(at, j.stale+seconds(staleJobAge/time.Second))
+	}
+	return at
 }
 
 // jobTable holds the live jobs of one connection, oldest first, and what was
@@ -62,6 +62,9 @@ func (j *liveJob) expired(now time.Time) bool {
 type jobTable struct {
 	jobs []*liveJob
 	seen map[uint64]struct{}
+	// quiet is the last second in which no job but the newest expires. To look at all
+	// of them, on thousands of connections every second, takes long.
+	quiet seconds
 }
 
 // find returns the live job with the id that the client echoes, or nil.
@@ -80,6 +83,21 @@ func (t *jobTable) find(id []byte) *liveJob {
 
 // add makes j the newest job and retires what is over the limits.
 func (t *jobTable) add(j *liveJob) {
+	if newest := t.newest(); newest != nil {
+		t.quiet = min(t.quiet, newest.expires())
+		if newest.job.PrevBlock != j.job.PrevBlock {
+			t.moveTo(j)
+		}
+	}
+	t.jobs = append(t.jobs, j)
+	t.retire(j.created)
+	for len(t.jobs) > maxJobs {
+		t.drop()
+	}
+}
+
+// moveTo makes jobs stale that are on another Bitcoin block than j.
+func (t *jobTable) moveTo(j *liveJob) {
 	for _, old := range t.jobs {
 		switch {
 		case old.job.PrevBlock == j.job.PrevBlock:
@@ -88,11 +106,7 @@ func (t *jobTable) add(j *liveJob) {
 			old.stale = j.created
 		}
 	}
-	t.jobs = append(t.jobs, j)
-	t.retire(time.Unix(int64(j.created), 0))
-	for len(t.jobs) > maxJobs {
-		t.drop()
-	}
+	t.quiet = 0
 }
 
 // newest returns the newest job, or nil.
@@ -105,14 +119,22 @@ func (t *jobTable) newest() *liveJob {
 
 // retire frees jobs that have expired. The newest stays, whatever its age: the
 // miner has no other.
-func (t *jobTable) retire(now time.Time) {
+func (t *jobTable) retire(now seconds) {
+	if now <= t.quiet {
+		return
+	}
 	newest := t.newest()
+	t.quiet = math.MaxUint32
 	t.jobs = slices.DeleteFunc(t.jobs, func(j *liveJob) bool {
-		if j == newest || !j.expired(now) {
-			return false
+		switch at := j.expires(); {
+		case j == newest:
+		case at >= now:
+			t.quiet = min(t.quiet, at)
+		default:
+			t.forget(j)
+			return true
 		}
-		t.forget(j)
-		return true
+		return false
 	})
 }
 

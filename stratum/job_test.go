@@ -23,7 +23,7 @@ func TestJobsRetire(t *testing.T) {
 	}
 	check := func(at time.Duration, want ...uint64) {
 		t.Helper()
-		table.retire(start.Add(at))
+		table.retire(secondsOf(start.Add(at)))
 		var got []uint64
 		for _, j := range table.jobs {
 			got = append(got, j.id)

@@ -261,7 +261,7 @@ func TestJobTableLimits(t *testing.T) {
 	if len(table.jobs) != maxJobs || table.find([]byte("3f")) != nil || table.find([]byte("40")) == nil {
 		t.Errorf("%d jobs", len(table.jobs))
 	}
-	table.retire(now.Add(maxJobAge + time.Second))
+	table.retire(secondsOf(now.Add(maxJobAge + time.Second)))
 	if len(table.jobs) != 1 || table.newest().id != 2*maxJobs-1 {
 		t.Errorf("%d jobs after their time", len(table.jobs))
 	}

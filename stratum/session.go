@@ -213,7 +213,7 @@ func (s *session) tick(now time.Time) (expired bool) {
 	if now.Sub(s.lastHeard) >= idleTimeout {
 		return true
 	}
-	s.jobs.retire(now)
+	s.jobs.retire(secondsOf(now))
 	if !s.idle {
 		s.vardiff.retune(now)
 	}
