@@ -45,6 +45,7 @@ type node struct {
 	rpc       *rpcserver.Server // nil with --norpc
 
 	templates templateQueue
+	guess     guess
 	txs       txLists
 	pending   atomic.Pointer[pending] // nil once the node has started
 	startup   time.Time               // when it had, for the wait for peers
@@ -130,7 +131,7 @@ func (n *node) buildChain() error {
 
 func (n *node) buildGenerator() (err error) {
 	n.generator, err = mining.NewGenerator(mining.Config{
-		Params: n.cfg.params, Chain: n.chain, Node: n.bitcoin, Journal: n.solutions,
+		Params: n.cfg.params, Chain: guardedChain{n.chain, &n.guess}, Node: n.bitcoin, Journal: n.solutions,
 		Merged: n.otherChains(), Tag: []byte(n.cfg.General.Tag), Found: n.found, Now: n.now, Log: n.logs.logger(subsysMining),
 	})
 	return err

@@ -76,6 +76,7 @@ func (n *node) runTemplates(ctx context.Context) error {
 		if tip == nil {
 			n.learnTip(ctx, t.PrevBlock)
 			n.generator.SetTemplate(t)
+			n.settleGuess(t.PrevBlock)
 			n.peers.SetTemplate(n.txs.of(t)) // after the miners, whom it doesn't concern
 			continue
 		}
@@ -84,9 +85,16 @@ func (n *node) runTemplates(ctx context.Context) error {
 			log.Debugf("Waiting for the template on block %v: %v", tip.Hash, err)
 			continue
 		}
+		if tip.Guessed {
+			n.guess.begin(tip.Hash)
+		} else {
+			n.settleGuess(tip.Hash)
+		}
 		n.generator.SetTemplate(empty)
 		log.Debugf("Work on block %v by its header, %v after the news by %v", tip.Hash, time.Since(tip.At), tip.Source)
-		n.learnTip(ctx, tip.Hash) // shares that waited for the block come after the miners
+		if !tip.Guessed {
+			n.learnTip(ctx, tip.Hash) // shares that waited for the block come after the miners
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func (c *Client) pollOnce(ctx context.Context) error {
 		return err
 	}
 	now := time.Now()
-	if c.tips.awaits(best) {
+	if c.tips.awaits(best) && !c.guessFailed(ctx) {
 		return nil
 	}
 	c.tips.note(SourcePoll, best, now, true)
@@ -98,6 +98,13 @@ func (c *Client) pollOnce(ctx context.Context) error {
 		return nil
 	}
 	return c.fetch(ctx)
+}
+
+// guessFailed asks whether the block that the node has not made its best yet is invalid.
+func (c *Client) guessFailed(ctx context.Context) bool {
+	tip, _, _ := c.tips.present()
+	info, err := c.Header(ctx, tip)
+	return err == nil && info.Invalid
 }
 
 // fetch requests a template and delivers it.

@@ -18,6 +18,10 @@ type Tip struct {
 	Height uint32
 	Source Source
 	At     time.Time // of the news
+
+	// Guessed says that the node hasn't validated the block yet, as far as is known. The
+	// next template tells: on the block, or on another one if it was invalid.
+	Guessed bool
 }
 
 // sighting is news of a block.
@@ -82,7 +86,7 @@ func (c *Client) advance(m *move, header *wire.BlockHeader, condition func(*move
 		c.setTemplate(&again)
 		c.cfg.OnTemplate(&again)
 	} else {
-		c.cfg.OnTip(Tip{Hash: m.hash, Header: *header, Height: m.height, Source: m.source, At: m.at})
+		c.cfg.OnTip(Tip{Hash: m.hash, Header: *header, Height: m.height, Source: m.source, At: m.at, Guessed: m.guessed})
 	}
 	c.wakePoll()
 	return true
