@@ -1,31 +1,42 @@
 package mining
 
 import (
+	"slices"
+
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
+// RawBlock is a serialized Bitcoin block in pieces, the first of which has the header.
+// Joining 4 MB takes a millisecond or two, which a found block shouldn't wait for. Nobody
+// may change the pieces: they are a template's.
+type RawBlock [][]byte
+
+// Size returns the number of bytes.
+func (b RawBlock) Size() (n int) {
+	for _, piece := range b {
+		n += len(piece)
+	}
+	return n
+}
+
+// Bytes returns the block in one piece, which is new.
+func (b RawBlock) Bytes() []byte { return slices.Concat(b...) }
+
 // assemble serializes a Bitcoin block of a header, a coinbase without witness, and
 // the other transactions in their order. committed says that the coinbase has a
 // witness commitment: then it needs the reserved value that goes with it.
-func assemble(header *wire.BlockHeader, coinbase []byte, committed bool, txs [][]byte) []byte {
-	size := 80 + 9 + len(coinbase) + coinbaseWitness
-	for _, raw := range txs {
-		size += len(raw)
-	}
-	b := share.AppendHeader(make([]byte, 0, size), header)
+func assemble(header *wire.BlockHeader, coinbase []byte, committed bool, txs [][]byte) RawBlock {
+	b := share.AppendHeader(make([]byte, 0, 80+9+len(coinbase)+coinbaseWitness), header)
 	b = appendVarInt(b, uint64(len(txs)+1))
 	if committed {
 		b = appendCoinbaseWitness(b, coinbase)
 	} else {
 		b = append(b, coinbase...)
 	}
-	for _, raw := range txs {
-		b = append(b, raw...)
-	}
-	return b
+	return append(append(make(RawBlock, 0, 1+len(txs)), b), txs...)
 }
 
 // appendCoinbaseWitness appends a coinbase in the form with witness (BIP 144):

@@ -216,7 +216,7 @@ func padded(txs []TemplateTx, n int) []TemplateTx {
 // cost returns what btcd says a job's block weighs and costs in signature
 // operations.
 func cost(t testing.TB, j *Job) (weight, sigops int64) {
-	block := parseBlock(t, j.block(Solution{Version: j.Version, Time: j.Time}))
+	block := parseBlock(t, j.block(Solution{Version: j.Version, Time: j.Time}).Bytes())
 	coinbase := block.Transactions()[0]
 	return btcchain.GetBlockWeight(block), j.template.Sigops() + int64(btcchain.CountSigOps(coinbase))*witnessScale
 }

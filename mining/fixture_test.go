@@ -86,12 +86,12 @@ type fakeNode struct {
 	submit func(ctx context.Context) error
 }
 
-func (n *fakeNode) SubmitBlock(ctx context.Context, block []byte, safe <-chan struct{}) error {
+func (n *fakeNode) SubmitBlock(ctx context.Context, block RawBlock, safe <-chan struct{}) error {
 	if safe != nil {
 		<-safe
 	}
 	n.mu.Lock()
-	n.blocks = append(n.blocks, block)
+	n.blocks = append(n.blocks, block.Bytes())
 	n.mu.Unlock()
 	if n.submit == nil {
 		return nil

@@ -33,7 +33,7 @@ type Node interface {
 	// SubmitBlock offers a serialized block and returns nil once the node has
 	// accepted it or has had it already. No node gets the block's end before safe is
 	// closed, which it soon is; nil stands for a closed one.
-	SubmitBlock(ctx context.Context, block []byte, safe <-chan struct{}) error
+	SubmitBlock(ctx context.Context, block RawBlock, safe <-chan struct{}) error
 }
 
 // maxTemplateAge is how old a template may become before work on it stops. A

@@ -133,7 +133,7 @@ func (j *Job) share(s Solution) *share.Share {
 }
 
 // block serializes the Bitcoin block that a solution is.
-func (j *Job) block(s Solution) []byte {
+func (j *Job) block(s Solution) RawBlock {
 	header := j.Header(s.Extranonce, s.Version, s.Time, s.Nonce)
 	return assemble(&header, j.coinbase(s.Extranonce), true, j.template.rawTxs())
 }

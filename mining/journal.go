@@ -11,9 +11,9 @@ import (
 // SolvedBlock is a Bitcoin block of the pool on its way to the Bitcoin node.
 type SolvedBlock struct {
 	Share  *share.Share
-	Raw    []byte // serialized, with witnesses
-	Worker string // who found it; "" for a block of another node
-	Own    bool   // found by a miner of this node
+	Raw    RawBlock // with witnesses
+	Worker string   // who found it; "" for a block of another node
+	Own    bool     // found by a miner of this node
 }
 
 // Journal remembers blocks until their fate is known. Its methods are called

@@ -67,7 +67,7 @@ func (g *Generator) proposeJob(ctx context.Context, node Proposer, w *Work) erro
 	if err != nil {
 		return err
 	}
-	return node.ProposeBlock(ctx, j.block(Solution{Version: j.Version, Time: j.Time}))
+	return node.ProposeBlock(ctx, j.block(Solution{Version: j.Version, Time: j.Time}).Bytes())
 }
 
 // refuse puts a template without transactions in the place of one that the node
@@ -90,5 +90,5 @@ func (g *Generator) ProposePeerBlock(ctx context.Context, s *share.Share, coinba
 	if !ok {
 		return errors.New("the Bitcoin node judges no blocks beforehand")
 	}
-	return node.ProposeBlock(ctx, assemble(&s.Header, coinbase, len(s.Data.WitnessCommitment) > 0, txs))
+	return node.ProposeBlock(ctx, assemble(&s.Header, coinbase, len(s.Data.WitnessCommitment) > 0, txs).Bytes())
 }

@@ -76,7 +76,7 @@ func (r recorder) Submitted(chainhash.Hash, error) { r.add("submitted") }
 // eager is a Node that is done before the block is safe.
 type eager struct{}
 
-func (eager) SubmitBlock(context.Context, []byte, <-chan struct{}) error { return errors.New("no") }
+func (eager) SubmitBlock(context.Context, RawBlock, <-chan struct{}) error { return errors.New("no") }
 
 // TestJournalComesFirst: no node has a whole block that isn't kept, and what came of it is
 // noted afterwards.

@@ -197,7 +197,7 @@ func TestTrimmedBlock(t *testing.T) {
 			t.Errorf("class %v: %d transactions, weight %d", class, len(j.template.Txs), w)
 		}
 		s := solve(t, j, meets(&j.ShareTarget, nil))
-		block := checkBlock(t, f.Generator, j.block(s), int32(j.BitcoinHeight))
+		block := checkBlock(t, f.Generator, j.block(s).Bytes(), int32(j.BitcoinHeight))
 		var paid int64
 		for _, out := range block.Transactions()[0].MsgTx().TxOut {
 			paid += out.Value

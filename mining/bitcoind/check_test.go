@@ -13,6 +13,7 @@ import (
 	"github.com/btcsuite/btcd/btcjson"
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
+	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoindtest"
 )
 
@@ -276,7 +277,7 @@ func TestCallEnds(t *testing.T) {
 	if _, err := c.TipHash(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if err := c.SubmitBlock(ctx, []byte{1}, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := c.SubmitBlock(ctx, mining.RawBlock{[]byte{1}}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	if d := time.Since(start); d > 2*time.Second {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
+
+	"github.com/p2poold/p2poold/mining"
 )
 
 // encodeHex is hex.Encode, four bytes at a time: of a solved block's way to the node the
@@ -26,19 +28,35 @@ func encodeHex(dst, src []byte) int {
 	return 2*n + hex.Encode(dst[2*n:], src[n:])
 }
 
-// hexReader reads as the hex form of bytes.
+// hexReader reads as the hex form of a block.
 type hexReader struct {
-	left []byte
-	half bool // the first digit of left[0] is out
+	left []byte // of a piece
+	half bool   // the first digit of left[0] is out
+	rest mining.RawBlock
 }
 
 // Read implements io.Reader.
 func (r *hexReader) Read(p []byte) (n int, err error) {
-	if len(r.left) == 0 {
-		return 0, io.EOF
+	for n < len(p) {
+		for len(r.left) == 0 {
+			if len(r.rest) == 0 && n == 0 {
+				return 0, io.EOF
+			}
+			if len(r.rest) == 0 {
+				return n, nil
+			}
+			r.left, r.rest = r.rest[0], r.rest[1:]
+		}
+		n += r.encode(p[n:])
 	}
+	return n, nil
+}
+
+// encode writes digits of the piece into p, which has room for one at least, until
+// either ends.
+func (r *hexReader) encode(p []byte) (n int) {
 	var digits [2]byte
-	if r.half && len(p) > 0 {
+	if r.half {
 		hex.Encode(digits[:], r.left[:1])
 		p[0] = digits[1]
 		r.left, r.half, n = r.left[1:], false, 1
@@ -52,5 +70,5 @@ func (r *hexReader) Read(p []byte) (n int, err error) {
 		r.half = true
 		n++
 	}
-	return n, nil
+	return n
 }

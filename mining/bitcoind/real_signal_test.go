@@ -105,7 +105,7 @@ func hearBlocks(t *testing.T, cfg Config, src Source, connections int) *runner {
 		time.Sleep(20 * time.Millisecond) // for the longpoll
 		block := solve(t, r.Template(), anyone)
 		start := time.Now()
-		if err := r.SubmitBlock(ctx, serialize(t, block), nil); err != nil {
+		if err := r.SubmitBlock(ctx, mining.RawBlock{serialize(t, block)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		var tmpl *mining.Template
@@ -176,7 +176,7 @@ func TestRealEmptyTemplates(t *testing.T) {
 			t.Fatalf("empty %+v\nfull  %+v", empty, full)
 		}
 		block := solve(t, empty, anyone)
-		if err := c.SubmitBlock(ctx, serialize(t, block), nil); err != nil {
+		if err := c.SubmitBlock(ctx, mining.RawBlock{serialize(t, block)}, nil); err != nil {
 			t.Fatalf("block %d: %v", height, err)
 		}
 		tip, previous = block.Header, full

@@ -92,13 +92,13 @@ func TestRealBlocks(t *testing.T) {
 			t.Fatalf("template for height %d, subsidy %d; want height %d", tmpl.Height, tmpl.Subsidy(), height)
 		}
 		block := solve(t, tmpl, anyone)
-		if err := c.SubmitBlock(ctx, serialize(t, block), nil); err != nil {
+		if err := c.SubmitBlock(ctx, mining.RawBlock{serialize(t, block)}, nil); err != nil {
 			t.Fatalf("block %d: %v", height, err)
 		}
 		if tip, err := c.TipHash(ctx); err != nil || tip != block.BlockHash() {
 			t.Fatalf("tip %v, %v", tip, err)
 		}
-		if err := c.SubmitBlock(ctx, serialize(t, block), nil); err != nil {
+		if err := c.SubmitBlock(ctx, mining.RawBlock{serialize(t, block)}, nil); err != nil {
 			t.Fatalf("block %d again: %v", height, err)
 		}
 	}
@@ -109,8 +109,8 @@ func TestRealBlocks(t *testing.T) {
 	tmpl.CoinbaseValue++
 	reasons := map[bool]string{true: "bad-cb-amount", false: "coinbase transaction for block pays 5000000001 " +
 		"which is more than expected value of 5000000000"}
-	wantRejected(t, c.SubmitBlock(ctx, serialize(t, solve(t, tmpl, anyone)), nil), reasons[n.IsCore()])
-	if err := c.SubmitBlock(ctx, []byte("no block"), nil); err == nil {
+	wantRejected(t, c.SubmitBlock(ctx, mining.RawBlock{serialize(t, solve(t, tmpl, anyone))}, nil), reasons[n.IsCore()])
+	if err := c.SubmitBlock(ctx, mining.RawBlock{[]byte("no block")}, nil); err == nil {
 		t.Error("nonsense taken as a block")
 	} else {
 		t.Log(err)
@@ -189,7 +189,7 @@ func TestRealChain(t *testing.T) {
 	}
 	best, side := solve(t, tmpl, anyone), solve(t, tmpl, []byte{txscript.OP_2})
 	for _, block := range []*wire.MsgBlock{best, side} {
-		if err := c.SubmitBlock(ctx, serialize(t, block), nil); err != nil {
+		if err := c.SubmitBlock(ctx, mining.RawBlock{serialize(t, block)}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -274,7 +274,7 @@ func TestRealTransactions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.SubmitBlock(ctx, serialize(t, solve(t, tmpl, anyone)), nil); err != nil {
+	if err := c.SubmitBlock(ctx, mining.RawBlock{serialize(t, solve(t, tmpl, anyone))}, nil); err != nil {
 		t.Fatal(err)
 	}
 }

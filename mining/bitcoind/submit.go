@@ -49,9 +49,9 @@ func (e *RejectedError) Is(target error) bool { return target == error(ErrReject
 //
 // The call's last bytes, without which the node can do nothing with the others, leave
 // when safe is closed; nil stands for a closed one.
-func (c *Client) SubmitBlock(ctx context.Context, raw []byte, safe <-chan struct{}) error {
-	if len(raw) > mining.DefaultWeightLimit {
-		return &RejectedError{Reason: fmt.Sprintf("%d bytes are more than a block may have", len(raw))}
+func (c *Client) SubmitBlock(ctx context.Context, raw mining.RawBlock, safe <-chan struct{}) error {
+	if size := raw.Size(); size > mining.DefaultWeightLimit {
+		return &RejectedError{Reason: fmt.Sprintf("%d bytes are more than a block may have", size)}
 	}
 	backoff := c.timing.backoffMin
 	for try := 1; ; try++ {
@@ -99,13 +99,13 @@ const (
 
 // submitRequest returns the call that hands over a block. Its hex form, up to 8 MB, is
 // never in memory as a whole: the first bytes leave before the others are made.
-func (c *Client) submitRequest(raw []byte, safe <-chan struct{}) *request {
+func (c *Client) submitRequest(raw mining.RawBlock, safe <-chan struct{}) *request {
 	return &request{
 		lane: c.lanes.submit, name: "submitblock", timeout: c.timing.call, limit: smallReply,
 		body: func() io.Reader {
-			return io.MultiReader(strings.NewReader(submitHead), &hexReader{left: raw}, gate(safe), strings.NewReader(submitTail))
+			return io.MultiReader(strings.NewReader(submitHead), &hexReader{rest: raw}, gate(safe), strings.NewReader(submitTail))
 		},
-		size: int64(len(submitHead) + hex.EncodedLen(len(raw)) + len(submitTail)),
+		size: int64(len(submitHead) + hex.EncodedLen(raw.Size()) + len(submitTail)),
 	}
 }
 

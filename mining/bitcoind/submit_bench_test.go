@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
+
+	"github.com/p2poold/p2poold/mining"
 )
 
 // sink is an HTTP node that notes when bytes of a block arrive. It is made of a bare
@@ -87,7 +89,7 @@ func BenchmarkSubmit(b *testing.B) {
 					c.lanes.closeIdle()
 				}
 				start := time.Now()
-				if err := c.SubmitBlock(context.Background(), block, nil); err != nil {
+				if err := c.SubmitBlock(context.Background(), mining.RawBlock{block}, nil); err != nil {
 					b.Fatal(err)
 				}
 				d := (<-s.first).Sub(start)

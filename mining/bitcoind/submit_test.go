@@ -58,7 +58,7 @@ func TestSubmitVerdicts(t *testing.T) {
 	c := newClient(t, Config{URL: f.URL()})
 	for _, test := range tests {
 		f.SetFaults(bitcoindtest.Faults{Raw: map[string]string{"submitblock": test.reply}})
-		err := c.SubmitBlock(t.Context(), []byte{1}, nil)
+		err := c.SubmitBlock(t.Context(), mining.RawBlock{[]byte{1}}, nil)
 		if test.reason != "" {
 			wantRejected(t, err, test.reason)
 		} else if err != nil {
@@ -66,7 +66,7 @@ func TestSubmitVerdicts(t *testing.T) {
 		}
 	}
 
-	wantRejected(t, c.SubmitBlock(t.Context(), make([]byte, mining.DefaultWeightLimit+1), nil),
+	wantRejected(t, c.SubmitBlock(t.Context(), mining.RawBlock{make([]byte, mining.DefaultWeightLimit+1)}, nil),
 		"4000001 bytes are more than a block may have")
 }
 
@@ -83,7 +83,7 @@ func TestSubmitGoesOnWithoutVerdict(t *testing.T) {
 			f.SetFaults(faults)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
-			if err := c.SubmitBlock(ctx, []byte{1}, nil); !errors.Is(err, context.DeadlineExceeded) {
+			if err := c.SubmitBlock(ctx, mining.RawBlock{[]byte{1}}, nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("gave up with %v", err)
 			}
 		})
@@ -104,7 +104,7 @@ func TestSubmitOutlivesOutage(t *testing.T) {
 	f.Down()
 	done := make(chan error, 1)
 	c := newClient(t, Config{URL: f.URL()})
-	go func() { done <- c.SubmitBlock(t.Context(), serialize(t, block), nil) }()
+	go func() { done <- c.SubmitBlock(t.Context(), mining.RawBlock{serialize(t, block)}, nil) }()
 	select {
 	case err := <-done:
 		t.Fatalf("gave up: %v", err)
@@ -123,7 +123,7 @@ func TestSubmitOutlivesOutage(t *testing.T) {
 	f.Down()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := c.SubmitBlock(ctx, []byte{1}, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := c.SubmitBlock(ctx, mining.RawBlock{[]byte{1}}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestSubmitDuringLongpoll(t *testing.T) {
 	r.waitHealth(t, true)
 	waitCalls(t, f, "getblocktemplate", 2)
 	start := time.Now()
-	wantRejected(t, r.SubmitBlock(t.Context(), serialize(t, chaincfg.MainNetParams.GenesisBlock), nil), "prev-blk-not-found")
+	wantRejected(t, r.SubmitBlock(t.Context(), mining.RawBlock{serialize(t, chaincfg.MainNetParams.GenesisBlock)}, nil), "prev-blk-not-found")
 	if d := time.Since(start); d > time.Second {
 		t.Errorf("took %v", d)
 	}
@@ -147,7 +147,7 @@ func TestSubmitHeldBack(t *testing.T) {
 	s := newSink(t, len(submitHead)+2*len(block)+len(submitTail))
 	c := newClient(t, Config{URL: "http://u:p@" + s.Addr().String()})
 	safe, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- c.SubmitBlock(t.Context(), block, safe) }()
+	go func() { done <- c.SubmitBlock(t.Context(), mining.RawBlock{block}, safe) }()
 	wait(t, s.first, "beginning of the block")
 	select {
 	case <-s.last:

@@ -21,6 +21,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoindtest"
 )
 
@@ -218,13 +219,13 @@ func TestHexReader(t *testing.T) {
 	for name, wrap := range map[string]func(io.Reader) io.Reader{
 		"whole": func(r io.Reader) io.Reader { return r }, "single": iotest.OneByteReader, "half": iotest.HalfReader,
 	} {
-		if got, err := io.ReadAll(wrap(&hexReader{left: block})); err != nil || string(got) != want {
+		if got, err := io.ReadAll(wrap(&hexReader{rest: mining.RawBlock{block[:300], nil, block[300:301], block[301:]}})); err != nil || string(got) != want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for size := 1; size < 9; size++ {
 		var got []byte
-		r, p := &hexReader{left: block}, make([]byte, size)
+		r, p := &hexReader{rest: mining.RawBlock{block[:300], nil, block[300:301], block[301:]}}, make([]byte, size)
 		for {
 			n, err := r.Read(p)
 			got = append(got, p[:n]...)
@@ -260,7 +261,7 @@ func TestSubmitLargeBlock(t *testing.T) {
 		}
 		io.WriteString(w, `{"result":null,"error":null,"id":1}`)
 	})
-	if err := c.SubmitBlock(t.Context(), block, nil); err != nil || calls.Load() != 1 {
+	if err := c.SubmitBlock(t.Context(), mining.RawBlock{block}, nil); err != nil || calls.Load() != 1 {
 		t.Error(err)
 	}
 }

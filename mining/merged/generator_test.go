@@ -28,10 +28,10 @@ type bitcoinNode struct {
 	blocks [][]byte
 }
 
-func (n *bitcoinNode) SubmitBlock(_ context.Context, block []byte, _ <-chan struct{}) error {
+func (n *bitcoinNode) SubmitBlock(_ context.Context, block mining.RawBlock, _ <-chan struct{}) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.blocks = append(n.blocks, block)
+	n.blocks = append(n.blocks, block.Bytes())
 	return nil
 }
 

@@ -75,7 +75,7 @@ func (f *fixture) mine(nodes ...int) chainhash.Hash {
 func (f *fixture) give(from, to int, hash chainhash.Hash) {
 	f.Helper()
 	block := f.block(from, hash)
-	if err := f.clients[to].SubmitBlock(f.Context(), block, nil); err != nil {
+	if err := f.clients[to].SubmitBlock(f.Context(), mining.RawBlock{block}, nil); err != nil {
 		f.Fatal(err)
 	}
 }

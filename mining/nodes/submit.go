@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
+	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 	"github.com/p2poold/p2poold/mining/bitcoinp2p"
 )
@@ -34,9 +35,9 @@ const (
 // background. Otherwise it returns what they all say, or goes on until ctx ends with
 // those that say nothing. Nobody gets the block's end before safe is closed; nil stands
 // for a closed one.
-func (p *Pool) SubmitBlock(ctx context.Context, block []byte, safe <-chan struct{}) error {
+func (p *Pool) SubmitBlock(ctx context.Context, block mining.RawBlock, safe <-chan struct{}) error {
 	start := p.now()
-	hash := chainhash.DoubleHashH(block[:min(len(block), wire.MaxBlockHeaderPayload)])
+	hash := headerHash(block)
 	inner, cancel := context.WithCancel(p.life)
 	results := make(chan error, len(p.clients))
 	for _, client := range p.clients {
@@ -54,7 +55,7 @@ func (p *Pool) SubmitBlock(ctx context.Context, block []byte, safe <-chan struct
 			if safe != nil {
 				<-safe
 			}
-			p.sendTo(inner, addr, hash, block)
+			p.sendTo(inner, addr, hash, block.Bytes())
 		})
 	}
 	var errs []error
@@ -75,8 +76,16 @@ func (p *Pool) SubmitBlock(ctx context.Context, block []byte, safe <-chan struct
 	return joinErrors(errs)
 }
 
+// headerHash returns the hash of a block, if it is one.
+func headerHash(block mining.RawBlock) chainhash.Hash {
+	if len(block) == 0 {
+		return chainhash.Hash{}
+	}
+	return chainhash.DoubleHashH(block[0][:min(len(block[0]), wire.MaxBlockHeaderPayload)])
+}
+
 // submitTo hands the block to one node, again while that lacks the block below.
-func (p *Pool) submitTo(ctx context.Context, client *bitcoind.Client, block []byte, safe <-chan struct{}) error {
+func (p *Pool) submitTo(ctx context.Context, client *bitcoind.Client, block mining.RawBlock, safe <-chan struct{}) error {
 	deadline := p.now().Add(parentTimeout)
 	for {
 		err := client.SubmitBlock(ctx, block, safe)

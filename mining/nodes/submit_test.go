@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/btcjson"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 	"github.com/p2poold/p2poold/mining/bitcoindtest"
 )
@@ -18,7 +19,7 @@ func (f *fixture) submit(block []byte, limit time.Duration) (time.Duration, erro
 	ctx, cancel := context.WithTimeout(f.Context(), limit)
 	defer cancel()
 	start := time.Now()
-	err := f.SubmitBlock(ctx, block, nil)
+	err := f.SubmitBlock(ctx, mining.RawBlock{block}, nil)
 	return time.Since(start), err
 }
 
@@ -77,7 +78,7 @@ func TestPoolSubmitOutage(t *testing.T) {
 	f.fakes[0].Down()
 	f.fakes[1].Down()
 	done := make(chan error, 1)
-	go func() { done <- f.SubmitBlock(t.Context(), block, nil) }()
+	go func() { done <- f.SubmitBlock(t.Context(), mining.RawBlock{block}, nil) }()
 	select {
 	case err := <-done:
 		t.Fatalf("gave up: %v", err)

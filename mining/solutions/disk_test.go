@@ -132,7 +132,7 @@ func TestDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, block, err := decodeFile(content); err != nil || r.Worker != "rig" || !bytes.Equal(block, b.Raw) {
+	if r, block, err := decodeFile(content); err != nil || r.Worker != "rig" || !bytes.Equal(block, b.Raw.Bytes()) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	for i := range content {
@@ -142,7 +142,7 @@ func TestDamage(t *testing.T) {
 		damaged := bytes.Clone(content)
 		damaged[i] ^= 0x40
 		r, block, err := decodeFile(damaged)
-		if err == nil && (!bytes.Equal(block, b.Raw) || r.Hash != b.Share.ID()) {
+		if err == nil && (!bytes.Equal(block, b.Raw.Bytes()) || r.Hash != b.Share.ID()) {
 			t.Fatalf("damage at %d not noticed", i)
 		}
 	}
@@ -279,7 +279,7 @@ func BenchmarkKeep(b *testing.B) {
 	raw := make([]byte, 4_000_000)
 	var worst time.Duration
 	for i := 0; b.Loop(); i++ {
-		s := &mining.SolvedBlock{Share: &share.Share{}, Raw: raw, Own: true}
+		s := &mining.SolvedBlock{Share: &share.Share{}, Raw: mining.RawBlock{raw}, Own: true}
 		s.Share.Header.Nonce = uint32(i)
 		start := time.Now()
 		j.Keep(s)

@@ -90,7 +90,7 @@ func (f *fixture) solve(own bool) *mining.SolvedBlock {
 				Version: share.Version, BitcoinHeight: uint32(height), Height: 77, Time: 1_600_000_000, Payee: payee, CoinbaseValue: 5e9,
 			},
 		},
-		Raw: buf.Bytes(), Worker: "rig", Own: own,
+		Raw: mining.RawBlock{buf.Bytes()}, Worker: "rig", Own: own,
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 type Node interface {
 	// SubmitBlock offers a block and returns nil once a node has it. Its end isn't sent
 	// before safe is closed; nil stands for a closed one.
-	SubmitBlock(ctx context.Context, block []byte, safe <-chan struct{}) error
+	SubmitBlock(ctx context.Context, block mining.RawBlock, safe <-chan struct{}) error
 	// Header tells what the node knows of a block; bitcoind.ErrUnknownBlock if nothing.
 	Header(ctx context.Context, hash chainhash.Hash) (bitcoind.HeaderInfo, error)
 	// HashAt returns the block at a height of the best chain; bitcoind.ErrUnknownBlock

@@ -273,7 +273,7 @@ func (j *Journal) resubmit(ctx context.Context, hash chainhash.Hash) error {
 	j.log.Infof("Submitting block %v at height %d again", hash, height)
 	ctx, cancel := context.WithTimeout(ctx, resubmitTimeout)
 	defer cancel()
-	if err = j.cfg.Node.SubmitBlock(ctx, block, nil); err != nil {
+	if err = j.cfg.Node.SubmitBlock(ctx, mining.RawBlock{block}, nil); err != nil {
 		j.log.Warnf("Block %v at height %d was not accepted: %v", hash, height, err)
 	}
 	j.mu.Lock()
