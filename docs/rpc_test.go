@@ -85,6 +85,7 @@ var answers = map[string]any{
 	"#### Member transactions of getrelayinfo":        rpcserver.RelayedTxLists{},
 	"#### Member blocks of getrelayinfo":              rpcserver.RelayedBlocks{},
 	"### getminers":                                   rpcserver.MinerInfo{},
+	"### getmineraddresses":                           rpcserver.MinerAddress{},
 	"### gettemplate":                                 rpcserver.TemplateInfo{},
 	"### getmergedmining":                             rpcserver.MergedChain{},
 	"#### Member tipsources of gettemplate":           rpcserver.TipSource{},

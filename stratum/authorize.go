@@ -30,15 +30,22 @@ func (s *session) authorize(params [][]byte, now time.Time) (string, *stratumErr
 	if id.note != "" {
 		s.note(id.note)
 	}
-	if !s.ready {
+	goesOn := s.resumed(string(username), now)
+	if !s.ready && !goesOn {
 		password, _ := stringValue(arg(params, 1))
 		s.apply(id, parsePassword(string(password)))
 	}
 	w := s.registry.connect(id, s.userAgent, s.class, now)
-	if !s.ready {
-		s.goOn(w, now)
+	if !goesOn {
+		w.begins()
+		if !s.ready {
+			s.goOn(w, now)
+		}
 	}
 	w.assigned(s.sentDiff)
+	if len(s.workers) == 0 {
+		s.user = string(username)
+	}
 	s.workers[string(username)] = w
 	return resultTrue, nil
 }
@@ -79,6 +86,9 @@ const (
 // begin starts vardiff over at a difficulty that somebody asks for, unless somebody of a
 // higher rank did. The zero time stands for when the first job is sent.
 func (s *session) begin(by rank, diff float64, now time.Time) {
+	if s.was != nil && s.subscribed {
+		return // it goes on with what it had
+	}
 	if by >= s.startedBy {
 		s.startedBy = by
 		s.vardiff.set(diff, now)

@@ -75,6 +75,7 @@ func (s *session) missed(j *liveJob, solution mining.Solution, hash *chainhash.H
 	if far {
 		s.vardiff.postpone(now)
 	}
+	s.excused = considered
 	s.mu.Unlock()
 	if !considered {
 		return

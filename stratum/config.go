@@ -75,6 +75,8 @@ type Config struct {
 	MaxPerAddress int
 	// Exempt are addresses that MaxPerAddress does not hold for, besides loopback.
 	Exempt []netip.Prefix
+	// StateFile keeps statistics and sessions over a restart; empty: nowhere.
+	StateFile string
 	// Log may be nil.
 	Log slog.Logger
 }

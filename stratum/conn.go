@@ -17,9 +17,9 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		conn.Close()
 		return
 	}
-	defer s.extranonces.release(extranonce1)
 	out := newOutbox(conn)
-	sess := newSession(&s.deps, out, extranonce1, acceptedAt(conn))
+	sess := newSession(&s.deps, out, extranonce1, acceptedAt(conn)) // whose end releases the extranonce
+	sess.peer = peerOf(conn)
 	if s.add(sess) {
 		err = readLines(ctx, conn, sess)
 		s.remove(sess)

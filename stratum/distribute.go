@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
 const (
@@ -122,11 +124,21 @@ func fanOut(sessions []*session, f func(*session)) {
 
 // tick closes the connections whose time is up.
 func (s *Server) tick(now time.Time) {
+	s.report(now)
+	s.deps.parking.sweep(s.tip(), now)
 	fanOut(s.sessions(), func(sess *session) {
 		if sess.tick(now) {
 			sess.out.cut(errTimeUp)
 		}
 	})
+}
+
+// tip is the Bitcoin block of the newest work, zero while there is none.
+func (s *Server) tip() (tip chainhash.Hash) {
+	if work := s.work.Load().work; work != nil {
+		tip = work.PrevBlock()
+	}
+	return tip
 }
 
 // sessions returns a snapshot, so that no session is waited for under the lock. The
@@ -153,14 +165,22 @@ func (s *Server) remove(sess *session) {
 	delete(s.live, sess)
 }
 
-// end closes all connections.
-func (s *Server) end() {
+// end ends all connections when what is queued
+// for them is written, or byeTimeout has passed. The function that it returns is to be
+// called when all are gone.
+func (s *Server) end() (done func() bool) {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
-	for _, sess := range s.sessions() {
-		sess.out.cut(errServerEnds)
+	sessions := s.sessions()
+	for _, sess := range sessions {
+		sess.bye()
 	}
+	return time.AfterFunc(byeTimeout, func() {
+		for _, sess := range sessions {
+			sess.out.cut(errServerEnds)
+		}
+	}).Stop
 }
 
 func closeAll[C io.Closer](closers []C) {
@@ -176,9 +196,9 @@ func (s *Server) Connections() int {
 	return len(s.live)
 }
 
-// Workers returns a snapshot of all workers seen since the start, by name.
+// Workers returns a snapshot of all workers remembered, by name.
 func (s *Server) Workers() []WorkerInfo { return s.deps.registry.list(time.Now()) }
 
 // Hashrate estimates the hashrate of all connections together, in hashes per
-// second over about ten minutes, from the work that was accepted.
+// second over five minutes, from the work that was accepted.
 func (s *Server) Hashrate() float64 { return s.deps.registry.hashrate(time.Now()) }

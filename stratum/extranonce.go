@@ -16,14 +16,14 @@ const (
 
 var errNoExtranonce = errors.New("no extranonce left")
 
-// allocator hands out extranonce1 values, each to one live connection: two
+// allocator hands out extranonce1 values, each to one connection or parked session: two
 // miners paid to one address never search the same headers. It starts at a
 // random value so that a miner with connections to two nodes is unlikely to get
 // the same one twice. Safe for concurrent use.
 type allocator struct {
 	mu   sync.Mutex
 	next uint32
-	live map[uint32]struct{} // bounded by the connection limit
+	live map[uint32]struct{} // of connections and parked sessions: bounded by the limits of both
 }
 
 func newAllocator() *allocator {
@@ -43,6 +43,17 @@ func (a *allocator) take() (uint32, error) {
 		}
 	}
 	return 0, errNoExtranonce // 2³² connections: unreachable
+}
+
+// claim takes a certain value, unless it is taken.
+func (a *allocator) claim(value uint32) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, taken := a.live[value]; taken {
+		return false
+	}
+	a.live[value] = struct{}{}
+	return true
 }
 
 // release frees a value whose connection is gone.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +163,11 @@ func newHarness(t testing.TB, work Work, change func(*Config)) *harness {
 	server.listeners = []net.Listener{h}
 	server.extranonces.next = 0xabcd0001
 	server.jobNumber.Store(0x0f)
+	var ids atomic.Uint64
+	server.deps.newID = func() (id sessionID) {
+		binary.BigEndian.PutUint64(id[:], 0x5e5510ff00000000+ids.Add(1))
+		return id
+	}
 	h.server = server
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel

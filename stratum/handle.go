@@ -35,9 +35,13 @@ func (s *session) handle(ctx context.Context, line []byte, now time.Time) (time.
 		return delay, nil // the reply to a ping or a message of ours
 	}
 	if string(req.method) == "mining.submit" {
-		return max(delay, s.handleSubmit(ctx, req, now)), nil
+		pause, err := s.handleSubmit(ctx, req, now)
+		return max(delay, pause), err
 	}
 
+	if string(req.method) == "mining.subscribe" {
+		s.enter(req.params, now)
+	}
 	s.mu.Lock()
 	result, e := s.dispatch(req, now)
 	if result != noAnswer {
@@ -115,7 +119,7 @@ func (s *session) flush(now time.Time) {
 	if s.ready || !s.subscribed || len(s.workers) == 0 {
 		return
 	}
-	s.ready = true
+	s.ready, s.was = true, nil
 	s.out.settle()
 	s.sendJob(now)
 	s.showNotes()

@@ -16,17 +16,20 @@ import (
 // maxExtensions bounds the extensions of one configure; four exist.
 const maxExtensions = 16
 
-// subscribe answers with our half of the extranonce, which is also the
-// subscription's id. Asking twice gives the same answer twice.
+// subscribe answers with our half of the extranonce and the session's id, which a client
+// names when it connects again. Asking twice gives the same answer twice.
 func (s *session) subscribe(params [][]byte) string {
 	if ua, ok := stringValue(arg(params, 0)); ok && !s.ready {
 		s.userAgent = printable(string(ua), maxUserAgent)
 		s.identify()
 	}
+	if !s.subscribed {
+		s.resume()
+	}
 	s.subscribed = true
-	id := string(appendUint32(nil, s.extranonce1))
+	id := hex.EncodeToString(s.id[:])
 	return `[[["mining.set_difficulty","` + id + `"],["mining.notify","` + id + `"]],"` +
-		id + `",` + strconv.Itoa(extranonce2Size) + `]`
+		string(appendUint32(nil, s.extranonce1)) + `",` + strconv.Itoa(extranonce2Size) + `]`
 }
 
 // identify looks up what is known of the client's device.

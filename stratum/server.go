@@ -2,6 +2,7 @@ package stratum
 
 import (
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -34,6 +35,8 @@ type Server struct {
 	live      map[*session]struct{}
 	ended     bool      // Run returns as soon as all sessions are gone
 	warned    time.Time // when a refused connection was last logged
+
+	reported time.Time // when bad submissions were last looked at; the distributor's
 }
 
 // New checks cfg and returns a server that does nothing yet.
@@ -59,7 +62,14 @@ func New(cfg Config) (*Server, error) {
 		registry: newRegistry(time.Now()),
 		current:  s.work.Load,
 		nextJob:  func() uint64 { return s.jobNumber.Add(1) },
+		newID: func() (id sessionID) {
+			crand.Read(id[:]) // never fails
+			return id
+		},
+		parking: newParking(s.extranonces, cfg.MaxConnections),
+		counts:  new(ladderCounts),
 	}
+	s.loadState(time.Now())
 	return s, nil
 }
 
@@ -134,11 +144,14 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { s.mux.Run(ctx) })
 	wg.Go(func() { s.distribute(ctx) })
+	wg.Go(func() { s.keepState(ctx) })
 
 	<-ctx.Done()
 	closeAll(listeners)
-	s.end()
+	done := s.end()
 	wg.Wait()
+	done()
+	s.saveState(time.Now())
 	select {
 	case err := <-errs:
 		return err

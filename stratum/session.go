@@ -2,6 +2,7 @@ package stratum
 
 import (
 	"cmp"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -54,6 +55,10 @@ type deps struct {
 	current func() *workset
 	// nextJob returns a number that no other job of this server has.
 	nextJob func() uint64
+	// newID returns a session id that nobody can guess.
+	newID   func() sessionID
+	parking *parking
+	counts  *ladderCounts
 }
 
 // session is the protocol state of one connection. It does no I/O of its own:
@@ -68,8 +73,14 @@ type session struct {
 	*deps
 	out       *outbox
 	connected time.Time
+	peer      netip.Addr // who is connected
+
+	entered bool    // the client was told the id; the reader's own
+	was     *parked // which this session goes on with until it is ready; the reader's own
 
 	mu          sync.Mutex
+	id          sessionID
+	gone        bool // left to another connection, or ended
 	extranonce1 uint32
 	userAgent   string
 	device      Device // what is known of it
@@ -83,7 +94,11 @@ type session struct {
 	ready       bool               // the handshake's answers are out: jobs may follow
 	payee       []byte             // that usernames name; nil: the node's own
 	workers     map[string]*worker // by username as sent
-	notes       []string           // to be shown with the first job
+	user        string             // the first of them
+	worked      bool               // something was accepted
+	ladder      ladder
+	excused     bool     // the search for a cut coinbase considers the last submission
+	notes       []string // to be shown with the first job
 	lastHeard   time.Time
 	messages    bucket
 	shares      bucket
@@ -94,6 +109,7 @@ type session struct {
 	least      float64 // difficulty that client or user want at least
 	jobs       jobTable
 	sentDiff   float64 // what the client knows, 0 at first
+	resend     bool    // although it knows it
 	lastNotify time.Time
 	tip        chainhash.Hash // previous block of the newest job
 	idle       bool           // told that there is no work
@@ -103,6 +119,7 @@ type session struct {
 func newSession(d *deps, out *outbox, extranonce1 uint32, now time.Time) *session {
 	s := &session{
 		deps: d, out: out, connected: now,
+		id:          d.newID(),
 		extranonce1: extranonce1,
 		mask:        versionMask,
 		workers:     make(map[string]*worker),
@@ -145,7 +162,8 @@ func (s *session) sendJob(now time.Time) {
 	s.idle = false
 
 	previous := s.jobs.newest()
-	clean := previous == nil || s.tip != p.job.PrevBlock || s.afresh
+	newBlock := previous != nil && s.tip != p.job.PrevBlock
+	clean := previous == nil || newBlock || s.afresh
 	s.afresh = false
 	j := &liveJob{
 		lasting: p.lasting, id: s.nextJob(), diff: s.difficulty(p.shareDiff),
@@ -164,6 +182,11 @@ func (s *session) sendJob(now time.Time) {
 	m.text = s.appendDifficultyChange(m.text, j.diff, now)
 	m.text = appendNotify(m.text, j, &p.notify, clean)
 	s.out.sendOff(m)
+	if newBlock {
+		for _, w := range s.workers {
+			w.newBlock(now)
+		}
+	}
 }
 
 // difficulty is what a job whose share target has difficulty shareDiff is given
@@ -175,10 +198,10 @@ func (s *session) difficulty(shareDiff float64) float64 {
 
 // appendDifficultyChange appends set_difficulty if the client has another one.
 func (s *session) appendDifficultyChange(dst []byte, diff float64, now time.Time) []byte {
-	if diff == s.sentDiff {
+	if diff == s.sentDiff && !s.resend {
 		return dst
 	}
-	s.sentDiff = diff
+	s.sentDiff, s.resend = diff, false
 	s.vardiff.assigned(diff, now)
 	s.carrier.assigned(diff)
 	for _, w := range s.workers {
@@ -234,8 +257,9 @@ func (s *session) difficultyChanged() bool {
 	return err == nil && s.difficulty(p.shareDiff) != s.sentDiff
 }
 
-// close gives the workers back.
+// close gives the workers back, and parks what another connection may go on with.
 func (s *session) close(now time.Time) {
+	s.depart(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leave(now)

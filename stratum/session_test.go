@@ -16,7 +16,7 @@ const firstNotify = `{"id":null,"method":"mining.notify","params":["10",` +
 	`"0405060000000000000000000000000000000000000000000000000000000000"],` +
 	`"20000004","207fffff","386d4380",true]}`
 
-const subscribeResult = `[[["mining.set_difficulty","abcd0001"],["mining.notify","abcd0001"]],"abcd0001",8]`
+const subscribeResult = `[[["mining.set_difficulty","5e5510ff00000001"],["mining.notify","5e5510ff00000001"]],"abcd0001",8]`
 
 func TestHandshakes(t *testing.T) {
 	tests := []struct {

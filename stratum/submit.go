@@ -73,8 +73,8 @@ func parseSubmission(params []byte) (submission, *stratumError) {
 }
 
 // handleSubmit answers one mining.submit after its verdict. It returns how long
-// to wait before the next message.
-func (s *session) handleSubmit(ctx context.Context, req request, now time.Time) (delay time.Duration) {
+// to wait before the next message; an error ends the connection.
+func (s *session) handleSubmit(ctx context.Context, req request, now time.Time) (delay time.Duration, err error) {
 	solved, e := s.submit(ctx, req.params)
 	result := resultTrue
 	if e != nil {
@@ -91,7 +91,7 @@ func (s *session) handleSubmit(ctx context.Context, req request, now time.Time) 
 		delay = s.shares.spend(now)
 		s.mu.Unlock()
 	}
-	return delay
+	return delay, s.climb(e, now)
 }
 
 // submit judges a submission. A solution goes to the source as soon as its
@@ -141,6 +141,9 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 	if e != nil {
 		return false, e
 	}
+	if j.job.PrevBlock != tip && j.created >= secondsOf(s.connected) {
+		w.isLate(diff)
+	}
 	var outcome mining.Outcome
 	// A block of another chain is the source's affair alone: it makes no difference to
 	// whether the submission is good enough.
@@ -186,6 +189,8 @@ func (s *session) admit(j *liveJob, hash *chainhash.Hash, number *uint256.Uint25
 		diff, valid = s.sentDiff, number.LtEq(&lowered)
 	}
 	switch {
+	case s.gone && !solved:
+		return 0, errUnknownWork // another connection goes on with the job
 	case s.jobs.isDuplicate(hash):
 		return 0, errDuplicateWork
 	case !valid:
@@ -244,6 +249,7 @@ func (s *session) credit(w *worker, c credit) {
 	now := time.Now()
 	s.mu.Lock()
 	s.vardiff.accepted(c.difficulty)
+	s.worked = true
 	s.mu.Unlock()
 	w.accepted(c, now)
 	s.registry.credit(c.difficulty, now)

@@ -56,7 +56,7 @@ func TestSubmit(t *testing.T) {
 		if info.Name != "rig.1" || info.BestDifficulty < easy || info.Difficulty != j.difficulty || info.Connections != 1 {
 			t.Errorf("statistics %+v", info)
 		}
-		if info.Hashrate1m <= 0 || info.Hashrate10m <= 0 || h.server.Hashrate() <= 0 {
+		if info.Hashrate[Over1m] <= 0 || info.Hashrate[Over7d] <= 0 || h.server.Hashrate() <= 0 {
 			t.Error("no hashrate")
 		}
 		c.conn.Close()
@@ -149,7 +149,7 @@ func TestStaleTip(t *testing.T) {
 			}
 			after := h.server.Workers()[0]
 			counted := after.Accepted == before.Accepted+1 && after.Stale == before.Stale &&
-				after.Hashrate1m > before.Hashrate1m && h.server.Hashrate() > rate
+				after.Hashrate[Over1m] > before.Hashrate[Over1m] && h.server.Hashrate() > rate
 			if counted != (test.want == accepted) || (after.Shares > before.Shares) != (test.verdict == nil) {
 				t.Errorf("%s: statistics from %+v to %+v", test.name, before, after)
 			}

@@ -209,20 +209,3 @@ func TestBucket(t *testing.T) {
 		t.Errorf("delay %v after an hour", d)
 	}
 }
-
-func TestMeter(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	m := newMeter(time.Minute, now)
-	for range 100 {
-		now = now.Add(3 * time.Second)
-		m.add(3000, now)
-		if m.start.Add(20 * time.Second).Before(now) {
-			if rate := m.value(now); rate < 900 || rate > 1200 {
-				t.Fatalf("%.0f H/s instead of 1000 after %v", rate, now.Sub(m.start))
-			}
-		}
-	}
-	if rate := m.value(now.Add(10 * time.Minute)); rate > 1 {
-		t.Errorf("%.0f H/s after ten minutes of silence", rate)
-	}
-}

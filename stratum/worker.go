@@ -31,14 +31,28 @@ type WorkerInfo struct {
 	LastSubmit     time.Time // of an accepted submission; zero if none
 
 	Difficulty     float64 // assigned last
-	BestDifficulty float64 // of the best accepted submission
+	BestDifficulty float64 // of the best accepted submission ever
+	BestSession    float64 // of the best of the present session, or of the last one
 
-	// Submissions by verdict. Shares are those among Accepted that the sharechain
-	// took.
+	// Submissions by verdict, since the worker was first seen. Shares are those among
+	// Accepted that the sharechain took.
 	Accepted, Shares, Stale, Duplicate, LowDifficulty, Invalid uint64
 
-	// Hashrate, in hashes per second, over about one and ten minutes.
-	Hashrate1m, Hashrate10m float64
+	Hashrate Hashrates
+
+	// Latency is how long the device goes on with the old Bitcoin block after a job on a
+	// new one was queued, estimated from LatencyBlocks of them, the recent ones of most
+	// weight. Both are zero while nothing is known.
+	Latency       time.Duration
+	LatencyBlocks float64
+}
+
+// DeadOnArrival is the part of the work, by submissions, that was good but too late.
+func (w *WorkerInfo) DeadOnArrival() float64 {
+	if w.Stale == 0 {
+		return 0
+	}
+	return float64(w.Stale) / float64(w.Accepted+w.Stale)
 }
 
 // worker keeps one worker's statistics. Safe for concurrent use.
@@ -46,8 +60,8 @@ type worker struct {
 	mu    sync.Mutex
 	info  WorkerInfo
 	past  past // of the session that ended last
-	short meter
-	long  meter
+	meter meter
+	late  lateness
 
 	away *list.Element // in registry.away, whose mutex protects it; nil while connected
 }
@@ -68,8 +82,22 @@ func (w *worker) accepted(c credit, now time.Time) {
 	}
 	w.info.LastSubmit = now
 	w.info.BestDifficulty = max(w.info.BestDifficulty, c.best)
-	w.short.add(c.difficulty*hashesPerDifficulty, now)
-	w.long.add(c.difficulty*hashesPerDifficulty, now)
+	w.info.BestSession = max(w.info.BestSession, c.best)
+	w.meter.add(c.difficulty*hashesPerDifficulty, now)
+}
+
+// newBlock notes that a connection of the worker got a job on a new Bitcoin block.
+func (w *worker) newBlock(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.late.block(w.meter.over(Over5m, now), w.info.Connections)
+}
+
+// isLate notes a good submission for another than the newest Bitcoin block.
+func (w *worker) isLate(difficulty float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.late.late += difficulty * hashesPerDifficulty
 }
 
 func (w *worker) rejected(e *stratumError) {
@@ -87,6 +115,15 @@ func (w *worker) rejected(e *stratumError) {
 	}
 }
 
+// begins notes that a connection is not the continuation of another one.
+func (w *worker) begins() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.info.Connections <= 1 {
+		w.info.BestSession = 0
+	}
+}
+
 func (w *worker) assigned(difficulty float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,8 +134,8 @@ func (w *worker) snapshot(now time.Time) WorkerInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	info := w.info
-	info.Hashrate1m = w.short.value(now)
-	info.Hashrate10m = w.long.value(now)
+	info.Hashrate = w.meter.value(now)
+	info.Latency, info.LatencyBlocks = w.late.value(), w.late.blocks
 	return info
 }
 
@@ -115,7 +152,7 @@ type registry struct {
 func newRegistry(now time.Time) *registry {
 	return &registry{
 		workers: make(map[string]*worker),
-		total:   newMeter(10*time.Minute, now),
+		total:   newMeter(now),
 	}
 }
 
@@ -127,7 +164,7 @@ func (r *registry) connect(id identity, userAgent string, class share.Class, now
 	name := id.name()
 	w := r.workers[name]
 	if w == nil {
-		w = &worker{short: newMeter(time.Minute, now), long: newMeter(10*time.Minute, now)}
+		w = &worker{meter: newMeter(now)}
 		w.info.Name, w.info.Address, w.info.Worker = name, id.address, id.worker
 		if len(r.workers) < maxWorkers || r.evict() {
 			r.workers[name] = w
@@ -185,7 +222,7 @@ func (r *registry) credit(difficulty float64, now time.Time) {
 func (r *registry) hashrate(now time.Time) float64 {
 	r.totalMu.Lock()
 	defer r.totalMu.Unlock()
-	return r.total.value(now)
+	return r.total.over(Over5m, now)
 }
 
 // list returns all workers, by name.

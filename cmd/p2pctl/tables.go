@@ -19,6 +19,7 @@ var tables = map[string]func(w io.Writer, result json.RawMessage, now time.Time)
 	"getnetworkinfo":     writer(networkTable),
 	"listbanned":         writer(banTable),
 	"getminers":          writer(minerTable),
+	"getmineraddresses":  writer(minerAddressTable),
 	"getworkers":         writer(minerTable),
 	"getpayouts":         writer(payoutTable),
 	"getpayoutaddresses": writer(payoutAddressTable),
@@ -174,11 +175,41 @@ func minerTable(w io.Writer, miners []rpcserver.MinerInfo, now time.Time) {
 		row(w, "no miners")
 		return
 	}
-	row(w, "WORKER", "ADDRESS", "HASH RATE", "DIFFICULTY", "ACCEPTED", "REJECTED", "STALE", "SHARES", "LAST", "CONNECTED", "USER AGENT")
+	row(w, "WORKER", "ADDRESS", "HASH RATE", "1 DAY", "DIFFICULTY", "BEST", "ACCEPTED", "REJECTED", "STALE", "LATENCY", "SHARES", "LAST", "CONNECTED", "USER AGENT")
 	for _, m := range miners {
-		row(w, or(m.Worker, "-"), m.Address, hashRate(m.HashRate), difficulty(m.Difficulty), m.Accepted, m.Rejected, m.Stale,
-			m.Shares, ago(m.LastSubmit, now), connected(&m, now), m.UserAgent)
+		row(w, or(m.Worker, "-"), m.Address, hashRate(m.HashRate), hashRate(m.HashRateDay), difficulty(m.Difficulty), difficulty(m.BestDifficulty),
+			m.Accepted, m.Rejected, stale(m.Stale, m.DeadOnArrival), latency(&m), m.Shares, ago(m.LastSubmit, now), connected(&m, now), m.UserAgent)
 	}
+}
+
+func minerAddressTable(w io.Writer, list []rpcserver.MinerAddress, now time.Time) {
+	if len(list) == 0 {
+		row(w, "no miners")
+		return
+	}
+	row(w, "ADDRESS", "WORKERS", "CONNECTIONS", "1 MINUTE", "5 MINUTES", "1 HOUR", "1 DAY", "7 DAYS", "BEST", "ACCEPTED", "REJECTED", "STALE", "SHARES", "LAST")
+	for _, a := range list {
+		row(w, a.Address, a.Workers, a.Connections, hashRate(a.HashRateMinute), hashRate(a.HashRate), hashRate(a.HashRateHour), hashRate(a.HashRateDay),
+			hashRate(a.HashRateWeek), difficulty(a.BestDifficulty), a.Accepted, a.Rejected, stale(a.Stale, a.DeadOnArrival), a.Shares, ago(a.LastSubmit, now))
+	}
+}
+
+// stale shows a number of stale solutions and what part of the good work they are.
+func stale(n uint64, part float64) string {
+	if n == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d (%.2g %%)", n, 100*part)
+}
+
+// latency shows how long a device takes to turn to a new block, once an hour's blocks
+// tell.
+func latency(m *rpcserver.MinerInfo) string {
+	const enough = 6
+	if m.LatencyBlocks < enough {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f s", m.Latency)
 }
 
 // connected tells how long a worker has been connected, and on how many

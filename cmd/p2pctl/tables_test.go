@@ -43,12 +43,19 @@ func TestTables(t *testing.T) {
 			"3   10.0.0.1:9333  in         v1         1m 30s     12 ms  42      1.50 kB  2.50 MB   0      /evil?[2J?/\n"},
 		{"getminers", []rpcserver.MinerInfo{}, "no miners\n"},
 		{"getworkers", []rpcserver.MinerInfo{{
-			Worker: "rig", Address: "bc1q", HashRate: 1.234e12, Difficulty: 1024, Accepted: 5, UserAgent: "cgminer", LastSubmit: ago(time.Second),
+			Worker: "rig", Address: "bc1q", HashRate: 1.234e12, HashRateDay: 1e12, Difficulty: 1024, BestDifficulty: 2e6, Accepted: 95, Stale: 5,
+			DeadOnArrival: 0.05, Latency: 0.26, LatencyBlocks: 6, UserAgent: "cgminer", LastSubmit: ago(time.Second),
 		}, {Connections: 1, Connected: ago(time.Minute)}, {Connections: 2, Connected: ago(time.Hour)}},
-			"WORKER  ADDRESS  HASH RATE  DIFFICULTY  ACCEPTED  REJECTED  STALE  SHARES  LAST   CONNECTED        USER AGENT\n" +
-				"rig     bc1q     1.23 TH/s  1.02 k      5         0         0      0       1s     no               cgminer\n" +
-				"-                0 H/s      0           0         0         0      0       never  1m 0s\n" +
-				"-                0 H/s      0           0         0         0      0       never  1h 0m (2 times)\n"},
+			"WORKER  ADDRESS  HASH RATE  1 DAY      DIFFICULTY  BEST    ACCEPTED  REJECTED  STALE    LATENCY  SHARES  LAST   CONNECTED        USER AGENT\n" +
+				"rig     bc1q     1.23 TH/s  1.00 TH/s  1.02 k      2.00 M  95        0         5 (5 %)  0.3 s    0       1s     no               cgminer\n" +
+				"-                0 H/s      0 H/s      0           0       0         0         0        -        0       never  1m 0s\n" +
+				"-                0 H/s      0 H/s      0           0       0         0         0        -        0       never  1h 0m (2 times)\n"},
+		{"getmineraddresses", []rpcserver.MinerAddress{}, "no miners\n"},
+		{"getmineraddresses", []rpcserver.MinerAddress{{
+			Address: "bc1q", Workers: 3, Connections: 2, LastSubmit: ago(time.Second), HashRate: 2e12, HashRateMinute: 1e12, HashRateHour: 3e12, HashRateDay: 4e12,
+			HashRateWeek: 5e12, BestDifficulty: 2e6, Accepted: 9, Rejected: 1, Shares: 4,
+		}}, "ADDRESS  WORKERS  CONNECTIONS  1 MINUTE   5 MINUTES  1 HOUR     1 DAY      7 DAYS     BEST    ACCEPTED  REJECTED  STALE  SHARES  LAST\n" +
+			"bc1q     3        2            1.00 TH/s  2.00 TH/s  3.00 TH/s  4.00 TH/s  5.00 TH/s  2.00 M  9         1         0      4       1s\n"},
 		{"getblocks", []rpcserver.FoundBlock{}, "no Bitcoin blocks found yet\n"},
 		{"getblocksfound", []rpcserver.FoundBlock{{Hash: "00ab", Height: 5, ShareHeight: 77, Time: ago(26 * time.Hour), Address: "a", Value: 1, Confirmations: -1, Status: "orphaned", Own: true}},
 			"HEIGHT  HASH  AGE    STATUS    CONFIRMATIONS  COINBASE (BTC)  SHARE  FINDER\n" +

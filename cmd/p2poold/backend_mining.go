@@ -116,27 +116,6 @@ func (b backend) payoutRows(odds *payout.Odds, first, end int, result payout.Res
 	return rows
 }
 
-// Miners implements rpcserver.MiningBackend.
-func (b backend) Miners(context.Context) ([]rpcserver.MinerInfo, error) {
-	list := []rpcserver.MinerInfo{}
-	own := b.ownAddresses()
-	fee, donation, _ := b.n.payees.Terms()
-	for _, w := range b.n.stratum.Workers() {
-		address, charge := rpcserver.Address(w.Payee, b.n.cfg.params.Bitcoin), fee
-		if w.Payee == nil && len(own) > 0 {
-			address, charge = own[0], 0
-		}
-		list = append(list, rpcserver.MinerInfo{
-			Worker: w.Worker, Address: address, Fee: charge, Donation: donation, UserAgent: w.UserAgent,
-			Connections: w.Connections, Connected: unix(w.ConnectedSince), LastSubmit: unix(w.LastSubmit),
-			Difficulty: w.Difficulty, BestDifficulty: w.BestDifficulty, HashRate: w.Hashrate10m,
-			Accepted: w.Accepted, Shares: w.Shares, Stale: w.Stale,
-			Rejected: w.Duplicate + w.LowDifficulty + w.Invalid, Class: w.Class.Outputs(),
-		})
-	}
-	return list, nil
-}
-
 // Template implements rpcserver.MiningBackend.
 func (b backend) Template(context.Context) (*rpcserver.TemplateInfo, error) {
 	if err := b.ready(); err != nil {

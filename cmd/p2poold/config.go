@@ -347,5 +347,8 @@ func (c *config) peersFile() string { return filepath.Join(c.netDir, appdir.Peer
 // certFile is where the certificate for miners is kept that the node makes.
 func (c *config) certFile() string { return filepath.Join(c.netDir, appdir.StratumCert) }
 
+// minersFile is where the miners' statistics and sessions are kept.
+func (c *config) minersFile() string { return filepath.Join(c.netDir, appdir.Miners) }
+
 // foundDir is where found blocks are kept.
 func (c *config) foundDir() string { return filepath.Join(c.netDir, appdir.FoundBlocks) }

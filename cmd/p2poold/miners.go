@@ -24,7 +24,7 @@ func (n *node) buildStratum() error {
 		Source: n.minerSource(),
 		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(),
 		Devices: c.devices, NodeForInvalid: c.InvalidAddress == invalidNode, MinDifficulty: c.MinDifficulty,
-		HTTP: n.statusPage(), Log: n.logs.logger(subsysStratum),
+		HTTP: n.statusPage(), StateFile: n.cfg.minersFile(), Log: n.logs.logger(subsysStratum),
 	}
 	if !c.NoTLS {
 		n.tlsCert, err = tlscert.Open(tlscert.Config{

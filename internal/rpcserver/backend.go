@@ -92,6 +92,8 @@ type MiningBackend interface {
 	Miners(ctx context.Context) ([]MinerInfo, error)
 	// StratumInfo returns the state of the miners' ports.
 	StratumInfo(ctx context.Context) (*StratumInfo, error)
+	// MinerAddresses returns the same by address, the highest hash rate first.
+	MinerAddresses(ctx context.Context) ([]MinerAddress, error)
 	// Template returns a summary of the current block template, ErrNotReady
 	// while there is none.
 	Template(ctx context.Context) (*TemplateInfo, error)

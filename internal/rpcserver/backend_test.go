@@ -116,6 +116,7 @@ func (b *fakeBackend) PayoutAddresses(context.Context) ([]PayoutAddress, error) 
 func (b *fakeBackend) FoundBlocks(context.Context, int) ([]FoundBlock, error) { return nil, b.err }
 func (b *fakeBackend) Peers(context.Context) ([]PeerInfo, error)              { return nil, b.err }
 func (b *fakeBackend) Miners(context.Context) ([]MinerInfo, error)            { return nil, b.err }
+func (b *fakeBackend) MinerAddresses(context.Context) ([]MinerAddress, error) { return nil, b.err }
 
 func (b *fakeBackend) StratumInfo(context.Context) (*StratumInfo, error) {
 	return &StratumInfo{Miners: 5, Counts: StratumCounts{Evicted: 6}}, b.err

@@ -222,6 +222,13 @@ func miningMethods() []method {
 			return list(b.Miners(ctx))
 		},
 	}, {
+		name: "getmineraddresses", area: areaMining,
+		summary: "Returns the miners of this node by the address that they are paid to, the one with the highest hash rate first.",
+		result:  "array of objects",
+		handle: func(ctx context.Context, b Backend, _ arguments) (any, error) {
+			return list(b.MinerAddresses(ctx))
+		},
+	}, {
 		name: "gettemplate", area: areaMining,
 		summary: "Returns a summary of the block template that is being mined.",
 		result:  "object",

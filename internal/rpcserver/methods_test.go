@@ -96,6 +96,7 @@ func TestMethods(t *testing.T) {
 		{"getblocks", `[5]`, `[]`},
 		{"getpeerinfo", `[]`, `[]`},
 		{"getminers", `[]`, `[]`},
+		{"getmineraddresses", `[]`, `[]`},
 		{"getworkers", `[]`, `[]`},
 		{"addnode", `["host:1"]`, `null`},
 		{"addnode", `[" "]`, `-32602: addnode: the address is empty`},
@@ -291,7 +292,7 @@ func TestJSONNames(t *testing.T) {
 			check(field.Type)
 		}
 	}
-	for _, v := range []any{Info{}, ChainInfo{}, Share{}, ShareSummary{}, PeerInfo{}, Payouts{}, FoundBlock{}, MinerInfo{}, TemplateInfo{}, BanInfo{}, MergedChain{}} {
+	for _, v := range []any{Info{}, ChainInfo{}, Share{}, ShareSummary{}, PeerInfo{}, Payouts{}, FoundBlock{}, MinerInfo{}, MinerAddress{}, TemplateInfo{}, BanInfo{}, MergedChain{}} {
 		check(reflect.TypeOf(v))
 	}
 }

@@ -78,15 +78,45 @@ type MinerInfo struct {
 	Connected      int64   `json:"connected"`      // since when; 0 for a worker that has left
 	LastSubmit     int64   `json:"lastsubmit"`     // of an accepted solution
 	Difficulty     float64 `json:"difficulty"`     // set last
-	BestDifficulty float64 `json:"bestdifficulty"` // of its best solution
-	HashRate       float64 `json:"hashrate"`       // over ten minutes, from accepted solutions
+	BestDifficulty float64 `json:"bestdifficulty"` // of its best solution ever
+	BestSession    float64 `json:"bestsession"`    // of the best of its latest session
+	HashRate       float64 `json:"hashrate"`       // over five minutes, from accepted solutions
+	HashRateMinute float64 `json:"hashrateminute"` // over a minute
+	HashRateHour   float64 `json:"hashratehour"`   // over an hour
+	HashRateDay    float64 `json:"hashrateday"`    // over a day
+	HashRateWeek   float64 `json:"hashrateweek"`   // over seven days
+	Accepted       uint64  `json:"accepted"`       // solutions, since the worker was first seen
+	Shares         uint64  `json:"shares"`         // of those, shares
+	Stale          uint64  `json:"stale"`          // solutions
+	Rejected       uint64  `json:"rejected"`       // solutions, stale ones not included: the sum of the next three
+	Duplicate      uint64  `json:"duplicate"`      // handed in before
+	LowDifficulty  uint64  `json:"lowdifficulty"`  // not as difficult as they had to be
+	Invalid        uint64  `json:"invalid"`        // anything else
+	DeadOnArrival  float64 `json:"deadonarrival"`  // stale as a part of accepted and stale, 0 to 1
+	Latency        float64 `json:"latency"`        // seconds that the device goes on with the old Bitcoin block
+	LatencyBlocks  float64 `json:"latencyblocks"`  // new blocks that this is estimated from; 0: not known
+	Class          int     `json:"class"`          // outputs its coinbase may have
+	Fee            float64 `json:"fee"`            // part of its jobs that pays the node's own address instead, percent
+	Donation       float64 `json:"donation"`       // part of its jobs that is donated, percent
+}
+
+// MinerAddress is one row of getmineraddresses: all workers paid to one address.
+type MinerAddress struct {
+	Address        string  `json:"address"`        // paid to
+	Workers        int     `json:"workers"`        // remembered, connected or not
+	Connections    int     `json:"connections"`    // now
+	LastSubmit     int64   `json:"lastsubmit"`     // of an accepted solution
+	BestDifficulty float64 `json:"bestdifficulty"` // of the best solution ever
+	HashRate       float64 `json:"hashrate"`       // over five minutes, from accepted solutions
+	HashRateMinute float64 `json:"hashrateminute"` // over a minute
+	HashRateHour   float64 `json:"hashratehour"`   // over an hour
+	HashRateDay    float64 `json:"hashrateday"`    // over a day
+	HashRateWeek   float64 `json:"hashrateweek"`   // over seven days
 	Accepted       uint64  `json:"accepted"`       // solutions
 	Shares         uint64  `json:"shares"`         // of those, shares
 	Stale          uint64  `json:"stale"`          // solutions
 	Rejected       uint64  `json:"rejected"`       // solutions, stale ones not included
-	Class          int     `json:"class"`          // outputs its coinbase may have
-	Fee            float64 `json:"fee"`            // part of its jobs that pays the node's own address instead, percent
-	Donation       float64 `json:"donation"`       // part of its jobs that is donated, percent
+	DeadOnArrival  float64 `json:"deadonarrival"`  // stale as a part of accepted and stale, 0 to 1
 }
 
 // TemplateInfo is the answer of gettemplate.

@@ -9,6 +9,7 @@
 //	        banlist.json         banned and discouraged addresses
 //	        blocks-found/        Bitcoin blocks of the pool
 //	        logs/                log files
+//	        miners.dat           statistics and sessions of miners
 //	        payout.json          which addresses of descriptors are in use
 //	        peers.dat            addresses of other nodes
 //	        sharechain/          database
@@ -33,6 +34,7 @@ const (
 	Peers      = "peers.dat"
 	Bans       = "banlist.json"
 	Payout     = "payout.json"
+	Miners     = "miners.dat"
 
 	FoundBlocks = "blocks-found"
 	StratumCert = "stratum.pem"
