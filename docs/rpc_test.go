@@ -59,6 +59,7 @@ var answers = map[string]any{
 	"#### Member bitcoind of getinfo":                 rpcserver.BitcoindInfo{},
 	"#### Member nodes of bitcoind of getinfo":        rpcserver.BitcoinNode{},
 	"#### Member sync of getinfo":                     rpcserver.SyncInfo{},
+	"### reload":                                      rpcserver.Reload{},
 	"### getsharechaininfo":                           rpcserver.ChainInfo{},
 	"#### Member window of getsharechaininfo":         rpcserver.WindowInfo{},
 	"### getshare HASH [VERBOSITY]":                   rpcserver.Share{},

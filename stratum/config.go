@@ -118,7 +118,7 @@ func (c *Config) normalize() error {
 		c.MaxConnections = DefaultMaxConnections
 	}
 	if c.OpenListener == nil {
-		c.OpenListener = listenTCP
+		c.OpenListener = ListenTCP
 	}
 	if c.Devices.rules == nil && c.Devices.classes == nil {
 		c.Devices = KnownDevices()

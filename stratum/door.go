@@ -17,8 +17,9 @@ import (
 // keepAlive finds dead peers within some two minutes even if nothing is sent.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// listenTCP is the usual Config.OpenListener.
-func listenTCP(ctx context.Context, addr string) (net.Listener, error) {
+// ListenTCP is the usual Config.OpenListener: it opens a socket whose connections show
+// dead peers soon.
+func ListenTCP(ctx context.Context, addr string) (net.Listener, error) {
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
 	return lc.Listen(ctx, "tcp", addr)
 }

@@ -123,7 +123,7 @@ func (s *session) flush(now time.Time) {
 	s.out.settle()
 	s.sendJob(now)
 	s.showNotes()
-	if s.payee != nil && s.cfg.Notice != "" {
-		s.out.send(appendShowMessage(nil, s.cfg.Notice))
+	if notice := s.adjusted().notice; s.payee != nil && notice != "" {
+		s.out.send(appendShowMessage(nil, notice))
 	}
 }

@@ -34,7 +34,7 @@ func (s *session) subscribe(params [][]byte) string {
 
 // identify looks up what is known of the client's device.
 func (s *session) identify() {
-	s.device = s.cfg.Devices.For(s.userAgent)
+	s.device = s.adjusted().devices.For(s.userAgent)
 	if !s.classAsked {
 		s.class = s.device.Class
 	}

@@ -36,6 +36,7 @@ type Server struct {
 	ended     bool      // Run returns as soon as all sessions are gone
 	warned    time.Time // when a refused connection was last logged
 
+	adjusted atomic.Pointer[adjustable]
 	reported time.Time // when bad submissions were last looked at; the distributor's
 }
 
@@ -55,12 +56,14 @@ func New(cfg Config) (*Server, error) {
 	s.jobNumber.Store(uint64(rand.Uint32()))
 	own, _ := cfg.Payees.Turn(chainhash.Hash{})
 	s.work.Store(newWorkset(nil, cfg.Payees, "the node is starting"))
+	s.adjusted.Store(&adjustable{cfg.Notice, cfg.Devices})
 	s.deps = deps{
 		cfg:      &s.cfg,
 		log:      cfg.Log,
 		names:    names{params: cfg.Params, own: own != nil, nodeForInvalid: cfg.NodeForInvalid},
 		registry: newRegistry(time.Now()),
 		current:  s.work.Load,
+		adjusted: s.adjusted.Load,
 		nextJob:  func() uint64 { return s.jobNumber.Add(1) },
 		newID: func() (id sessionID) {
 			crand.Read(id[:]) // never fails
@@ -104,6 +107,17 @@ func listenError(addr string, err error) error {
 			"choose a port of 1024 or above with --stratumlisten: %w", addr, err)
 	}
 	return fmt.Errorf("stratum: cannot listen on %s, check --stratumlisten: %w", addr, err)
+}
+
+// adjustable is the part of Config that may change while the server runs.
+type adjustable struct {
+	notice  string
+	devices Devices
+}
+
+// Adjust replaces Config's Notice and Devices, for the connections that begin from now on.
+func (s *Server) Adjust(notice string, devices Devices) {
+	s.adjusted.Store(&adjustable{notice, devices})
 }
 
 // Addrs returns the addresses listened on, with the real ports.

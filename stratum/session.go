@@ -53,6 +53,8 @@ type deps struct {
 	registry *registry
 	// current returns the newest workset, never nil.
 	current func() *workset
+	// adjusted returns what may change while the server runs, never nil.
+	adjusted func() *adjustable
 	// nextJob returns a number that no other job of this server has.
 	nextJob func() uint64
 	// newID returns a session id that nobody can guess.

@@ -146,6 +146,12 @@ func (b backend) Stop(context.Context) error {
 	return nil
 }
 
+// Restart implements rpcserver.NodeBackend.
+func (b backend) Restart(ctx context.Context) error { return b.n.restart(ctx) }
+
+// Reload implements rpcserver.NodeBackend.
+func (b backend) Reload(context.Context) (*rpcserver.Reload, error) { return b.n.reload() }
+
 // Peers implements rpcserver.PeerBackend.
 func (b backend) Peers(context.Context) ([]rpcserver.PeerInfo, error) {
 	list := []rpcserver.PeerInfo{}

@@ -43,6 +43,9 @@ type config struct {
 
 	now func() time.Time // for tests; nil: time.Now
 
+	control *control // of the process; nil in some tests
+	args    []string // that it was made of
+
 	confFile string            // that was read, "" if there is none
 	origin   map[string]string // option name → where it was set, for error messages
 }
@@ -51,6 +54,7 @@ type config struct {
 type generalConfig struct {
 	ConfigFile      string   `short:"C" long:"configfile" value-name:"FILE" description:"Conf file to read (default: p2pool.conf in the data directory)" no-ini:"true"`
 	Version         bool     `short:"V" long:"version" description:"Show the version and exit" no-ini:"true"`
+	CheckConfig     bool     `long:"checkconfig" description:"Check arguments and conf file, and exit" no-ini:"true"`
 	CheckDB         bool     `long:"checkdb" description:"Verify the stored sharechain, report, and exit" no-ini:"true"`
 	Reindex         bool     `long:"reindex" description:"Rebuild the database from what can be read of it, then run; the old one is kept" no-ini:"true"`
 	Network         string   `long:"network" value-name:"NAME" description:"Bitcoin network: mainnet, testnet4, signet or regtest"`
@@ -194,6 +198,7 @@ func loadConfig(args []string) (*config, error) {
 		return nil, err
 	}
 	cfg := defaultConfig()
+	cfg.args = args
 	lines, err := conffile.Load(path, newParser(&cfg), conffile.Strict)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && explicit:

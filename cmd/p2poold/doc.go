@@ -13,6 +13,8 @@
 //	start.go      the wait for the Bitcoin node, loading of the sharechain
 //	run.go        running the parts side by side until the end
 //	templates.go  Bitcoin node → sharechain → miners
+//	restart*.go   the program replaces itself; ports.go keeps its ports open
+//	reload.go     the conf file is read again
 //	supervise.go  when miners must get no work
 //	backend*.go   answers to RPC commands
 //

@@ -34,12 +34,26 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	start := func() error { return runLocked(cfg, stdout, runNode) }
 	switch {
+	case cfg.General.CheckConfig:
+		fmt.Fprintf(stdout, "p2poold %s finds nothing wrong with the arguments, %s\n", version(), cfg.confNote())
+		return exitOK
 	case cfg.General.CheckDB:
 		start = func() error { return checkDatabase(cfg, stdout) }
 	case cfg.General.Reindex:
 		start = func() error { return runLocked(cfg, stdout, reindexNode) }
 	}
-	if err := start(); err != nil {
+	control, release, err := newControl(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "p2poold: %v\n", err)
+		return exitUsage
+	}
+	defer release()
+	cfg.control = control
+	err = start()
+	if errors.Is(err, errRestart) {
+		err = control.exec() // which does not return
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "p2poold: %v\n", err)
 		return exitRun
 	}
@@ -79,6 +93,10 @@ func runLocked(cfg *config, stdout io.Writer, node func(context.Context, *config
 	err = node(ctx, cfg, logs)
 	if !unannounced() {
 		<-announced
+	}
+	if errors.Is(err, errRestart) {
+		log.Info("Stopped for the restart")
+		return err
 	}
 	if err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
 		log.Criticalf("Stopped by an error: %v", err)

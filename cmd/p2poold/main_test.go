@@ -18,6 +18,8 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{[]string{"--version"}, exitOK, "p2poold " + version(), ""},
 		{[]string{"-h"}, exitOK, "Usage:", ""},
+		{[]string{"--checkconfig"}, exitOK, "p2poold " + version() + " finds nothing wrong", ""},
+		{[]string{"--checkconfig", "--fee=1"}, exitUsage, "", "p2poold: --fee: this needs --address"},
 		{[]string{"--network=x"}, exitUsage, "", "p2poold: --network: unknown network"},
 		{[]string{"--nope"}, exitUsage, "", `p2poold: unknown option "--nope"`},
 		{[]string{"-C", "none"}, exitUsage, "", "p2poold: there is no conf file"},

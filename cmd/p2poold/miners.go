@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 
@@ -24,7 +25,7 @@ func (n *node) buildStratum() error {
 		Source: n.minerSource(),
 		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(),
 		Devices: c.devices, NodeForInvalid: c.InvalidAddress == invalidNode, MinDifficulty: c.MinDifficulty,
-		HTTP: n.statusPage(), StateFile: n.cfg.minersFile(), Log: n.logs.logger(subsysStratum),
+		HTTP: n.statusPage(), OpenListener: n.openMiners, StateFile: n.cfg.minersFile(), Log: n.logs.logger(subsysStratum),
 	}
 	if !c.NoTLS {
 		n.tlsCert, err = tlscert.Open(tlscert.Config{
@@ -82,4 +83,10 @@ func (p pageStatus) Status(ctx context.Context) (*web.Status, error) {
 		status.Fingerprint = p.n.tlsCert.Info().Fingerprint
 	}
 	return status, nil
+}
+
+// openMiners opens a port for miners.
+func (n *node) openMiners(ctx context.Context, addr string) (net.Listener, error) {
+	fresh := func(_, addr string) (net.Listener, error) { return stratum.ListenTCP(ctx, addr) }
+	return n.cfg.control.listener(portsStratum, fresh)("tcp", addr)
 }

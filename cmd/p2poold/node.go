@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +45,11 @@ type node struct {
 	stratum   *stratum.Server
 	rpc       *rpcserver.Server // nil with --norpc
 
+	restartMu  sync.Mutex
+	restarting bool       // run ends for a restart
+	reloadMu   sync.Mutex // one reload at a time
+	reloaded   *config    // the last one; nil: none
+
 	templates templateQueue
 	guess     guess
 	txs       txLists
@@ -63,7 +69,11 @@ func runNode(ctx context.Context, cfg *config, logs *logBackend) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(n.run(ctx), n.chain.Close())
+	err = errors.Join(n.run(ctx), n.chain.Close())
+	if err == nil && n.restarts() {
+		return errRestart
+	}
+	return err
 }
 
 // newNode opens the database, makes the parts, none of which does anything yet,
@@ -147,7 +157,7 @@ func (n *node) buildPeers() (err error) {
 		Params: n.cfg.params, Chain: syncChain{n.chain}, Blocks: blocks{n.generator}, VerifyTxs: verify,
 		Listen: n.cfg.P2P.Listen, Connect: n.cfg.P2P.Connect, AddNode: n.cfg.P2P.AddNode,
 		Hidden: n.cfg.P2P.hidden, Routes: n.cfg.routes(), Mapping: n.cfg.mapping(), MaxLAN: n.cfg.maxLAN(),
-		MaxInbound: inbound, V1Only: !n.cfg.P2P.V2, Discovery: n.cfg.discovery(), Bans: n.cfg.bans(),
+		NetListen: n.cfg.control.listener(portsP2P, nil), MaxInbound: inbound, V1Only: !n.cfg.P2P.V2, Discovery: n.cfg.discovery(), Bans: n.cfg.bans(),
 		Mode: message.LowLatency, UserAgent: userAgent(), Log: n.logs.logger(subsysPeer),
 	})
 	return err
@@ -160,7 +170,7 @@ func (n *node) buildRPC() (err error) {
 	n.rpc, err = rpcserver.New(rpcserver.Config{
 		Listen: n.cfg.RPC.Listen, AllowIP: n.cfg.RPC.allow,
 		User: n.cfg.RPC.User, Password: n.cfg.RPC.Pass, CookieFile: n.cfg.RPC.CookieFile,
-		Backend: backend{n}, Log: n.logs.logger(subsysRPC),
+		NetListen: n.cfg.control.listener(portsRPC, nil), Backend: backend{n}, Log: n.logs.logger(subsysRPC),
 	})
 	return err
 }
@@ -171,6 +181,9 @@ func (n *node) listen() error {
 	errs := []error{n.peers.Bind(), n.stratum.Listen()}
 	if n.rpc != nil {
 		errs = append(errs, n.rpc.Listen())
+	}
+	if n.cfg.control != nil {
+		n.cfg.control.ports.closeRest(n.logs.logger(subsysMain))
 	}
 	return errors.Join(errs...)
 }

@@ -61,6 +61,7 @@ func (n *node) run(ctx context.Context) error {
 	c.run("stratum", n.stratum.Run)
 	// Blocks that a crash left behind must not wait for the sharechain.
 	c.run("found blocks", n.solutions.Run)
+	c.run("signals", n.runSignals)
 	c.run("", func(ctx context.Context) error {
 		if err := n.startUp(ctx); err != nil {
 			return err

@@ -118,7 +118,7 @@ func TestSampleParses(t *testing.T) {
 	for name, content := range map[string]string{"sample": sample, "uncommented": uncommented} {
 		cfg := mustLoad(t, "-C", writeConf(t, content))
 		for _, c := range []*config{cfg, defaults} {
-			c.General.ConfigFile, c.confFile, c.origin = "", "", nil
+			c.General.ConfigFile, c.confFile, c.origin, c.args = "", "", nil, nil
 			c.General.DataDir = ""
 			c.params.Bitcoin = nil // holds functions, which cannot be compared
 		}

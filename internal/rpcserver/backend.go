@@ -39,6 +39,11 @@ type NodeBackend interface {
 	SetLogLevels(ctx context.Context, spec string) (map[string]string, error)
 	// Stop begins an orderly shutdown and returns at once.
 	Stop(ctx context.Context) error
+	// Restart begins an orderly shutdown after which the program that is installed
+	// now goes on, with the ports open meanwhile. It returns when that is certain.
+	Restart(ctx context.Context) error
+	// Reload reads the conf file again. An error means that nothing has changed.
+	Reload(ctx context.Context) (*Reload, error)
 }
 
 // ChainBackend reads the sharechain.

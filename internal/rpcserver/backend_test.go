@@ -115,6 +115,10 @@ func (b *fakeBackend) PayoutAddresses(context.Context) ([]PayoutAddress, error) 
 
 func (b *fakeBackend) FoundBlocks(context.Context, int) ([]FoundBlock, error) { return nil, b.err }
 func (b *fakeBackend) Peers(context.Context) ([]PeerInfo, error)              { return nil, b.err }
+func (b *fakeBackend) Restart(context.Context) error                          { return b.err }
+func (b *fakeBackend) Reload(context.Context) (*Reload, error) {
+	return &Reload{Changed: []string{"fee"}, Restart: []string{}}, b.err
+}
 func (b *fakeBackend) Miners(context.Context) ([]MinerInfo, error)            { return nil, b.err }
 func (b *fakeBackend) MinerAddresses(context.Context) ([]MinerAddress, error) { return nil, b.err }
 

@@ -102,6 +102,23 @@ func nodeMethods() []method {
 			return "p2poold is stopping", b.Stop(ctx)
 		},
 	}, {
+		name: "restart", area: areaNode,
+		summary: "Stops the node in an orderly way and starts the program that is installed now, with the ports open meanwhile.",
+		result:  "text",
+		handle: func(ctx context.Context, b Backend, _ arguments) (any, error) {
+			if err := b.Restart(ctx); err != nil {
+				return nil, err
+			}
+			return "p2poold is restarting", nil
+		},
+	}, {
+		name: "reload", area: areaNode,
+		summary: "Reads the conf file again and takes over what a running node can.",
+		result:  "object",
+		handle: func(ctx context.Context, b Backend, _ arguments) (any, error) {
+			return b.Reload(ctx)
+		},
+	}, {
 		name: "help", area: areaNode,
 		summary: "Lists all methods, or explains one.",
 		params:  []param{{name: "method", optional: true, help: "the method to explain"}},

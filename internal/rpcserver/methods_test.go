@@ -50,6 +50,8 @@ func TestMethods(t *testing.T) {
 		{"debuglevel", `[1]`, `-32602: debuglevel: spec must be a string; usage: debuglevel [SPEC]`},
 		{"debuglevel", `["` + strings.Repeat("x", 2000) + `"]`, `-32602: debuglevel: spec must not be longer`},
 		{"stop", `[]`, `"p2poold is stopping"`},
+		{"restart", `[]`, `"p2poold is restarting"`},
+		{"reload", `[]`, `{"changed":["fee"],"restart":[]}`},
 		{"getsharechaininfo", `[]`, `"height":7`},
 		{"gettip", `[]`, `"hash":"best"`},
 		{"getbestsharehash", `[]`, `"best"`},
@@ -292,7 +294,7 @@ func TestJSONNames(t *testing.T) {
 			check(field.Type)
 		}
 	}
-	for _, v := range []any{Info{}, ChainInfo{}, Share{}, ShareSummary{}, PeerInfo{}, Payouts{}, FoundBlock{}, MinerInfo{}, MinerAddress{}, TemplateInfo{}, BanInfo{}, MergedChain{}} {
+	for _, v := range []any{Info{}, ChainInfo{}, Share{}, ShareSummary{}, PeerInfo{}, Payouts{}, FoundBlock{}, MinerInfo{}, MinerAddress{}, Reload{}, TemplateInfo{}, BanInfo{}, MergedChain{}} {
 		check(reflect.TypeOf(v))
 	}
 }

@@ -64,6 +64,9 @@ type Config struct {
 	User, Password string
 	CookieFile     string
 
+	// NetListen opens the listening sockets; nil: net.Listen.
+	NetListen func(network, addr string) (net.Listener, error)
+
 	Backend  Backend
 	Log      slog.Logger // nil: no logging
 	Timeouts Timeouts    // zero fields: DefaultTimeouts
@@ -177,9 +180,13 @@ func (s *Server) Listen() error {
 	if s.listeners != nil {
 		return nil
 	}
+	listen := s.cfg.NetListen
+	if listen == nil {
+		listen = net.Listen
+	}
 	var listeners []net.Listener
 	for _, addr := range s.cfg.Listen {
-		l, err := net.Listen("tcp", addr)
+		l, err := listen("tcp", addr)
 		if err != nil {
 			closeAll(listeners)
 			return listenError(addr, err)

@@ -226,3 +226,9 @@ type PeerInfo struct {
 	Discouraged string  `json:"discouraged"` // rule that a peer of this address broke before; empty: none
 	Score       int     `json:"score"`       // requests in a row that it let expire; one that breaks a rule is disconnected
 }
+
+// Reload is the answer of reload.
+type Reload struct {
+	Changed []string `json:"changed"` // options that were taken over
+	Restart []string `json:"restart"` // options that take effect after a restart
+}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/slog"
@@ -46,7 +47,8 @@ type Config struct {
 
 // Payees decides whom jobs pay. See the package documentation.
 type Payees struct {
-	cfg     Config
+	cfg     Config // but for the terms
+	terms   atomic.Pointer[terms]
 	sources []*source
 
 	fileMu sync.Mutex // held while the file is written, before mu
@@ -69,6 +71,7 @@ func New(cfg Config) (*Payees, error) {
 		rand.Read(cfg.Secret[:]) // never fails
 	}
 	p := &Payees{cfg: cfg}
+	p.terms.Store(&terms{cfg.Fee, cfg.Donation, cfg.Donee})
 	for _, own := range cfg.Own {
 		s, err := newSource(own)
 		if err != nil {
@@ -127,13 +130,14 @@ func percent(lot uint64) float64 { return float64(lot>>11) * 100 / (1 << 53) }
 // is paid by every job. The scripts must not be changed.
 func (p *Payees) Turn(tip chainhash.Hash) (own, all []byte) {
 	own = p.own(&tip)
-	if p.cfg.Fee == 0 && p.cfg.Donation == 0 {
+	t := p.terms.Load()
+	if t.fee == 0 && t.donation == 0 {
 		return own, nil
 	}
 	switch at := percent(p.lot(lotTaken, &tip)); {
-	case at < p.cfg.Donation:
-		return own, p.cfg.Donee
-	case at < p.cfg.Donation+p.cfg.Fee:
+	case at < t.donation:
+		return own, t.donee
+	case at < t.donation+t.fee:
 		return own, own
 	}
 	return own, nil
@@ -157,7 +161,26 @@ func (p *Payees) own(tip *chainhash.Hash) []byte {
 // Terms returns fee and donation in percent, and the output script that donations are
 // paid to, nil if there are none.
 func (p *Payees) Terms() (fee, donation float64, donee []byte) {
-	return p.cfg.Fee, p.cfg.Donation, p.cfg.Donee
+	t := p.terms.Load()
+	return t.fee, t.donation, t.donee
+}
+
+// terms are what is taken of the miners' work.
+type terms struct {
+	fee, donation float64 // percent
+	donee         []byte
+}
+
+// SetTerms changes fee and donation, under the same conditions as New. They hold for the
+// work that is made from now on.
+func (p *Payees) SetTerms(fee, donation float64, donee []byte) error {
+	cfg := p.cfg
+	cfg.Fee, cfg.Donation, cfg.Donee = fee, donation, donee
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	p.terms.Store(&terms{fee, donation, donee})
+	return nil
 }
 
 // Own is an address of the node's own that jobs pay or have paid.

@@ -256,3 +256,31 @@ func BenchmarkTurn(b *testing.B) {
 		p.Turn(hash)
 	}
 }
+
+// TestSetTerms: new terms hold at once, and impossible ones change nothing.
+func TestSetTerms(t *testing.T) {
+	own, donee := append([]byte{0x00, 0x14}, make([]byte, 20)...), append([]byte{0x00, 0x14}, bytes.Repeat([]byte{1}, 20)...)
+	p, err := New(Config{Own: []Source{{Script: own}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.SetTerms(0, 100, donee); err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []func() error{
+		func() error { return p.SetTerms(-1, 0, nil) },
+		func() error { return p.SetTerms(60, 60, donee) },
+		func() error { return p.SetTerms(0, 1, nil) },
+		func() error { return p.SetTerms(0, 1, []byte{1}) },
+	} {
+		if wrong() == nil {
+			t.Error("impossible terms are accepted")
+		}
+	}
+	if fee, donation, to := p.Terms(); fee != 0 || donation != 100 || !bytes.Equal(to, donee) {
+		t.Errorf("%v, %v, %x", fee, donation, to)
+	}
+	if _, all := p.Turn([32]byte{1}); !bytes.Equal(all, donee) {
+		t.Errorf("pays %x", all)
+	}
+}
