@@ -20,6 +20,9 @@ import (
 	"github.com/p2poold/p2poold/stratum/tlscert"
 )
 
+// tlsOnlyPort is the total that makes a listener for TLS only.
+const tlsOnlyPort = 77
+
 // port is a Mux on a real listener. Stratum connections are answered with the client's
 // address and what it says, line by line.
 type port struct {
@@ -48,7 +51,7 @@ func newPort(t *testing.T, change func(*Config, *connlimit.Config)) *port {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &port{t: t, mux: New(cfg), addr: l.Addr().String(), ends: make(chan error, 1000)}
+	p := &port{t: t, tlsOnly: limits.Total == tlsOnlyPort, mux: New(cfg), addr: l.Addr().String(), ends: make(chan error, 1000)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { p.mux.Run(ctx) })
@@ -190,8 +193,7 @@ func TestTurnedOff(t *testing.T) {
 	if got := answer(t, p.dial(), "{}\n", 100); !strings.HasSuffix(got, ": {}") {
 		t.Errorf("Stratum: %s", got)
 	}
-	only := newPort(t, nil)
-	only.tlsOnly = true
+	only := newPort(t, func(_ *Config, l *connlimit.Config) { l.Total = tlsOnlyPort })
 	if got := answer(t, only.dial(), "{}\n", 100); !strings.HasPrefix(got, "error") {
 		t.Errorf("plain on a listener for TLS: %s", got)
 	}

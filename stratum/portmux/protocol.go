@@ -40,8 +40,9 @@ var signatures = []struct {
 }
 
 // Detect tells the protocol from the beginning of a connection. While more bytes are
-// needed decided is false; it is always true from maxSniff bytes on.
+// needed decided is false. It looks at maxSniff bytes, which are always enough.
 func Detect(b []byte) (p Protocol, decided bool) {
+	b = b[:min(len(b), maxSniff)]
 	partial := false
 	for _, s := range signatures {
 		if bytes.HasPrefix(b, []byte(s.bytes)) {

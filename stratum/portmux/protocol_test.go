@@ -47,6 +47,7 @@ func FuzzDetect(f *testing.F) {
 		f.Add([]byte(s.bytes + "rest of it"))
 	}
 	f.Add([]byte(" \n{\"id\":1}"))
+	f.Add([]byte("                0"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		final, ok := Unknown, false
 		for n := range len(b) + 1 {
