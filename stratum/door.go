@@ -28,7 +28,8 @@ func ListenTCP(ctx context.Context, addr string) (net.Listener, error) {
 func newMux(cfg *Config) (*connlimit.Limiter, *portmux.Mux) {
 	limits := connlimit.New(connlimit.Config{Total: cfg.MaxConnections, PerAddress: cfg.MaxPerAddress, Exempt: cfg.Exempt})
 	return limits, portmux.New(portmux.Config{
-		Limits: limits, TLS: cfg.TLS, HTTP: cfg.HTTP, Proxies: cfg.Proxies, Timeout: handshakeTimeout, Log: cfg.Log,
+		Limits: limits, TLS: cfg.TLS, HTTP: cfg.HTTP, Proxies: cfg.Proxies, Log: cfg.Log,
+		Timeout: handshakeTimeout - tickEvery, // no later than promised, as sessions end
 	})
 }
 

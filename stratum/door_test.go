@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -211,4 +213,57 @@ func TestRoomForMiners(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	})
+}
+
+// TestHalfOpenOverTCP: what TestSlowloris shows in virtual time, on real sockets: it prints
+// how long an honest miner waits for answers, without and with a thousand half-open
+// connections, and with P2POOL_HALFOPEN=1 how long those last.
+func TestHalfOpenOverTCP(t *testing.T) {
+	server := listening(t, func(c *Config) { c.TLS = certificate(t) })
+	addr := server.Addrs()[0]
+	honest := dialMiner(t, addr, false)
+	honest.login("honest")
+	ping := func() (waits []time.Duration) {
+		for range 500 {
+			asked := time.Now()
+			honest.send(`{"id":9,"method":"mining.ping"}`)
+			for honest.line() != `{"id":9,"result":"pong","error":null}` {
+			}
+			waits = append(waits, time.Since(asked))
+		}
+		slices.Sort(waits)
+		return waits
+	}
+	before := ping()
+	start := time.Now()
+	lasted := make(chan time.Duration, 1000)
+	for i := range cap(lasted) {
+		c := dialMiner(t, addr, false)
+		begin := []string{"", `{"id":1`, `{"id":1,"method":"mining.subscribe","params":[]}` + "\n", "\x16\x03\x01\x02\x00", "GE"}[i%5]
+		if _, err := c.conn.Write([]byte(begin)); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for _, err := c.r.ReadByte(); err == nil; _, err = c.r.ReadByte() {
+			}
+			lasted <- time.Since(start)
+		}()
+	}
+	for server.Port(0).Counts.Limits.Pending < cap(lasted) {
+		runtime.Gosched()
+	}
+	during := ping()
+	t.Logf("an answer takes %v in the median and p99 %v; beside %d half-open connections %v and %v",
+		before[250], before[495], cap(lasted), during[250], during[495])
+	if os.Getenv("P2POOL_HALFOPEN") == "" {
+		return
+	}
+	var longest time.Duration
+	for range cap(lasted) {
+		longest = max(longest, <-lasted)
+	}
+	t.Logf("they lasted %v at most", longest)
+	if n := server.Port(0).Counts.Limits.Open; n != 1 {
+		t.Errorf("%d connections are left", n)
+	}
 }

@@ -233,7 +233,7 @@ func (s *session) tick(now time.Time) (expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ready {
-		return now.Sub(s.connected) > handshakeTimeout-tickEvery // there may be no tick in time
+		return now.Sub(s.connected) > handshakeTimeout-2*tickEvery // a tick may come late
 	}
 	if now.Sub(s.lastHeard) >= idleTimeout {
 		return true
