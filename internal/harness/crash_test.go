@@ -265,7 +265,7 @@ func (c *crashed) recompute(p *harness.Pool, info chainInfo) (blocks int) {
 		if b.ShareHeight+c.retention > info.Height && c.Call(c.Context(), nil, "getshare", b.Hash) != nil {
 			c.Errorf("the share of block %s at height %d is gone", b.Hash, b.ShareHeight)
 		}
-		if blocks == most || b.Confirmations < 1 {
+		if blocks == most || b.Confirmations < 1 { // or another has its place
 			continue
 		}
 		if verifyBlock(c.T, p, b.Hash) {
