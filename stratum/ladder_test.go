@@ -136,35 +136,37 @@ func TestLadderOnTheWire(t *testing.T) {
 	}
 }
 
-// TestLadderWaitsForCut: a device that cuts coinbases is given smaller classes, not thrown
-// out; only when there is no smaller one the ladder begins.
+// TestLadderWaitsForCut: what a device hands in that cuts coinbases does not count until
+// there is no smaller class to try.
 func TestLadderWaitsForCut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := newEasyHarness(t, nil)
+		h := newHarness(t, newPayoutWork(0, 200), carryConfig)
 		defer h.stop()
-		v := h.visit(someRig, "", "rig")
-		v.works(t, "rig")
-		var sess *session
-		for _, s := range h.server.sessions() {
-			sess = s
+		d, j := h.cutDevice("new/1", "rig", "x", garbled(0))
+		defer d.conn.Close()
+		surplus := func() int {
+			synctest.Wait()
+			s := h.server.sessions()[0]
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.ladder.surplus
 		}
-		now := time.Now()
-		for range 1000 {
-			now = now.Add(3 * time.Second)
-			sess.excused = true
-			if err := sess.climb(errHighHash, now); err != nil {
-				t.Fatal(err)
-			}
+		misses := 0
+		for message := ""; !strings.HasSuffix(message, "cannot mine here"); {
+			var n int
+			message, n, j = d.submitUntilTold(j)
+			misses += n
 		}
-		if sess.ladder != (ladder{}) {
-			t.Errorf("%+v", sess.ladder)
+		before := surplus() // one in 16 is not far enough off for the search
+		if misses < badSurplus || before > badSurplus/4 {
+			t.Errorf("%d of %d misses count", before, misses)
 		}
-		for range 100 {
-			now = now.Add(3 * time.Second)
-			if err := sess.climb(errHighHash, now); err != nil {
-				return
-			}
+		for range 3 {
+			d.mine(&j)
+			d.want(rejectedWith("23", "high-hash"))
 		}
-		t.Error("never dropped")
+		if got := surplus(); got != before+3 {
+			t.Errorf("%d after three further ones", got)
+		}
 	})
 }

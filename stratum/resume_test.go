@@ -136,6 +136,8 @@ func TestSessionKeepsClass(t *testing.T) {
 		synctest.Wait()
 		back := h.visit(someRig, v.id, user)
 		for _, s := range h.server.sessions() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if s.class != 1 || !s.lowered || s.vardiff.fixed != 1e-8 || s.ready != true || s.was != nil {
 				t.Errorf("class %v, lowered %v, fixed %v", s.class, s.lowered, s.vardiff.fixed)
 			}

@@ -33,7 +33,7 @@ func (s *Server) loadState(now time.Time) {
 	}
 	s.deps.registry.restore(state, &s.deps.names, now)
 	if n := s.deps.parking.restore(state.sessions, now); n > 0 {
-		s.cfg.Log.Infof("%d sessions of miners may go on", n)
+		s.cfg.Log.Infof("Sessions of miners that may go on: %d", n)
 	}
 }
 
