@@ -60,7 +60,7 @@ func (s *session) resume() {
 		return
 	}
 	s.jobs, s.tip, s.sentDiff = p.jobs, p.tip, p.sentDiff
-	s.afresh, s.resend = true, true
+	s.afresh, s.resend, s.worked = true, true, true
 	s.class, s.classAsked, s.lowered = p.class.class, p.class.asked, p.class.lowered
 	s.vardiff, s.startedBy, s.carrier = p.vardiff, p.startedBy, p.carrier
 	s.vardiff.restart(time.Time{})
@@ -78,7 +78,7 @@ func (s *session) resumed(username string, now time.Time) bool {
 	}
 	s.was = nil
 	s.jobs, s.sentDiff, s.carrier = jobTable{}, 0, carrier{}
-	s.classAsked, s.lowered, s.startedBy = false, false, byServer
+	s.classAsked, s.lowered, s.startedBy, s.worked = false, false, byServer, false
 	s.vardiff = newVardiff(s.cfg.StartDifficulty, s.cfg.MinDifficulty)
 	s.identify()
 	return false
@@ -114,7 +114,11 @@ func (s *session) depart(now time.Time) {
 	s.mu.Lock()
 	var left *parked
 	surrendered := s.gone
-	if !surrendered && s.ready && s.worked && !s.ladder.sentAway() {
+	switch {
+	case surrendered:
+	case s.was != nil:
+		left = s.was // it broke off before it had a job
+	case s.ready && s.worked && !s.ladder.sentAway():
 		left = s.left(now)
 	}
 	s.gone, s.jobs = true, jobTable{}

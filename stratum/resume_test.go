@@ -115,6 +115,40 @@ func TestSessionResumed(t *testing.T) {
 	})
 }
 
+// TestSessionOfBadLine: connections that break off, before they log in or without having
+// found anything, do not cost the session.
+func TestSessionOfBadLine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newEasyHarness(t, nil)
+		defer h.stop()
+		v := h.visit(someRig, "", "rig")
+		nonce := v.works(t, "rig")
+		v.conn.Close()
+		synctest.Wait()
+		for range 3 {
+			c := h.connect()
+			c.send(fmt.Sprintf(`{"id":1,"method":"mining.subscribe","params":["%s","%s"]}`, someRig, v.id))
+			if got := c.line(); !strings.Contains(got, v.id) {
+				t.Errorf("%s", got)
+			}
+			c.conn.Close()
+			synctest.Wait()
+			idle := h.visit(someRig, v.id, "rig")
+			if idle.id != v.id {
+				t.Fatal("the session is lost")
+			}
+			idle.conn.Close()
+			synctest.Wait()
+		}
+		back := h.visit(someRig, v.id, "rig")
+		back.send(v.job.submitLine("rig", nonce))
+		back.want(rejectedWith("22", "duplicate"))
+		if p := h.server.deps.parking; len(p.parked) != 0 || len(h.server.extranonces.live) != 1 {
+			t.Errorf("%d parked, %d extranonces", len(p.parked), len(h.server.extranonces.live))
+		}
+	})
+}
+
 // TestSessionKeepsClass: the class that a device turned out to carry, and one that its user
 // asked for, hold, and so does a difficulty that the user fixed.
 func TestSessionKeepsClass(t *testing.T) {
