@@ -288,3 +288,43 @@ func reversed(h chainhash.Hash) []byte {
 	slices.Reverse(b)
 	return b
 }
+
+// TestWeigh: a share that took a considerable part of the next one's work is dear,
+// wherever it belongs; one that breaks a rule by itself is refused.
+func TestWeigh(tt *testing.T) {
+	t := newTest(tt, chainparams.WithWindow(20, 5, 300, 10))
+	weigh := func(name string) (bool, error) { return t.chain.Tip().Weigh(t.Params, t.Share(name).Share) }
+	t.Next("g", "")
+	if dear, err := weigh("g"); !dear || err != nil {
+		t.Errorf("the first share of all: %v, %v", dear, err)
+	}
+	t.accept("g")
+	last := "g"
+	for i := range 300 { // to a difficulty of more than 32
+		name := fmt.Sprint("a", i)
+		t.Next(name, last, chaingen.Later(-1))
+		t.accept(name)
+		last = name
+	}
+	t.Next("next", last)
+	if dear, err := weigh("next"); !dear || err != nil {
+		t.Errorf("the tip's child: %v, %v", dear, err)
+	}
+	if dear, err := weigh("g"); dear || err != nil {
+		t.Errorf("an easy share: %v, %v", dear, err)
+	}
+	t.Next("stolen", last)
+	t.Share("stolen").Data.Payee = chaingen.Script(1_000_000)
+	t.Next("unworked", last)
+	t.Share("unworked").Data.Bits = 0x1d00ffff
+	for name, kind := range map[string]blockchain.ErrorKind{"stolen": share.ErrMerkleRoot, "unworked": share.ErrProofOfWork} {
+		if dear, err := weigh(name); dear || !errors.Is(err, kind) {
+			t.Errorf("%s: %v, %v", name, dear, err)
+		}
+	}
+	easiest := *t.Params
+	easiest.EasiestTarget = t.chain.Tip().NextTarget
+	if _, err := t.chain.Tip().Weigh(&easiest, t.Share("g").Share); !errors.Is(err, blockchain.ErrUnexpectedBits) {
+		t.Errorf("easier than the network allows: %v", err)
+	}
+}

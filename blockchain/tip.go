@@ -7,6 +7,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
+	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
@@ -69,6 +70,23 @@ func (c *Chain) Tip() *Tip {
 		t.NextWork.Add(u.work())
 	}
 	return t
+}
+
+// Weigh tells, without any other share, whether one was dear to make: whether it
+// took at least a sixteenth of the next share's work. Most shares that are wanted
+// did; what is far easier could be made in any number. It returns a RuleError for a
+// share that is invalid on every chain of these parameters.
+func (t *Tip) Weigh(params *chainparams.Params, s *share.Share) (dear bool, err error) {
+	own, err := s.CheckSanity(&params.ChainID)
+	if err != nil {
+		return false, err
+	}
+	if err := checkEasiest(params, s.ID(), s.Data.Bits, &own); err != nil {
+		return false, err
+	}
+	work, next := target.Work(&own), target.Work(&t.NextTarget)
+	work.MulUint64(maxEase)
+	return work.GtEq(&next), nil
 }
 
 // uncleCandidates returns the shares of branches that a child of the tip may

@@ -3,8 +3,10 @@ package blockchain
 import (
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
+	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
@@ -24,8 +26,8 @@ func (c *Chain) validate(s *share.Share, root bool, now time.Time) (*node, error
 	if err != nil {
 		return nil, err
 	}
-	if shareTarget.Gt(&c.params.EasiestTarget) {
-		return nil, ruleError(ErrUnexpectedBits, "share %v: bits %08x are easier than the network allows", n.id, n.bits)
+	if err := checkEasiest(c.params, n.id, n.bits, &shareTarget); err != nil {
+		return nil, err
 	}
 	n.paid.Work = target.Work(&shareTarget)
 	if err := c.link(n, s, root && c.tip == nil); err != nil {
@@ -63,6 +65,14 @@ func newNode(s *share.Share) *node {
 		prevBlock:  s.Header.PrevBlock,
 		headerBits: s.Header.Bits, headerTime: uint32(s.Header.Timestamp.Unix()),
 	}
+}
+
+// checkEasiest refuses bits that no share has.
+func checkEasiest(params *chainparams.Params, id chainhash.Hash, bits uint32, t *uint256.Uint256) error {
+	if t.Gt(&params.EasiestTarget) {
+		return ruleError(ErrUnexpectedBits, "share %v: bits %08x are easier than the network allows", id, bits)
+	}
+	return nil
 }
 
 // maxEase is how much easier than the tip a share beside the main chain may

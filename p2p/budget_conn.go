@@ -85,13 +85,18 @@ func (m *meter) Received(msg message.Message, size int) (time.Duration, bool) {
 }
 
 // sift parts what is to be judged of the shares that came from what is only taken
-// for an announcement: those that were pushed beyond the budget of the address group.
-// If nobody else brings them they are asked for in their turn. What the chain has is
-// no burden, whoever pushes it. Either result may be nil; other messages pass.
+// for an announcement: those that were pushed beyond the budget of the address group,
+// and those that were cheap to make. If nobody else brings them they are asked for in
+// their turn. Either result may be nil; other messages pass.
+//
+// The budget is for what was dear to make, so that a neighbour can't use it up for
+// nothing. What the chain has is no burden, whoever pushes it. A share that is wanted
+// is welcome from anybody: who named it first need not be who brings it. What breaks a
+// rule by itself is judged, and its sender gone.
 //
 // The count of what was asked for is quickly had, but a share that was pushed may have
-// used it up: owes tells for sure.
-func (m *meter) sift(now time.Time, c Chain, owes func(chainhash.Hash) bool, msg message.Message) (judge, announced message.Message) {
+// used it up: wants tells for sure.
+func (m *meter) sift(now time.Time, c Chain, wants func(chainhash.Hash) bool, msg message.Message) (judge, announced message.Message) {
 	shares, ok := msg.(*message.Shares)
 	if !ok || m.exempt || len(shares.Raw) <= m.asked {
 		return msg, nil
@@ -99,7 +104,7 @@ func (m *meter) sift(now time.Time, c Chain, owes func(chainhash.Hash) bool, msg
 	pass, rest := shares.Raw[:m.asked:m.asked], new(message.Inv)
 	for _, raw := range shares.Raw[m.asked:] {
 		id := chainhash.DoubleHashH(raw[:wire.MaxBlockHeaderPayload])
-		if c.Have(id) || owes(id) || m.groups.Allow(now, m.group) {
+		if c.Have(id) || wants(id) || m.allow(now, c, raw) {
 			pass = append(pass, raw)
 		} else {
 			rest.IDs = append(rest.IDs, id)
@@ -114,11 +119,22 @@ func (m *meter) sift(now time.Time, c Chain, owes func(chainhash.Hash) bool, msg
 	return judge, announced
 }
 
-// owes reports whether a peer was asked for a share that it has not delivered.
-func (s *Server) owes(from netsync.PeerID, id chainhash.Hash) bool {
+// allow reports whether a share that nobody asked for is to be judged.
+func (m *meter) allow(now time.Time, c Chain, raw []byte) bool {
+	sh, err := share.Decode(raw)
+	if err != nil {
+		return true
+	}
+	dear, err := c.Weigh(sh)
+	return err != nil || dear && m.groups.Allow(now, m.group)
+}
+
+// wants reports whether a peer was asked for a share that it has not delivered, or
+// the share is to be fetched from somebody else.
+func (s *Server) wants(from netsync.PeerID, id chainhash.Hash) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.manager.Owes(from, id)
+	return s.manager.Wants(id) || s.manager.Owes(from, id)
 }
 
 // verdicts has the chain judge shares of a peer when it is the peer's turn. It returns

@@ -61,6 +61,11 @@ type Chain interface {
 	// is root, zero for none, may be accepted without its parent. What is valid is
 	// stored when AcceptAll returns.
 	AcceptAll(list []*share.Share, root chainhash.Hash) []error
+
+	// Weigh tells, without context and within microseconds, whether a share was
+	// dear to make: whether its proof of work took a considerable part of what the
+	// next share of our chain takes. An error says that it breaks a rule by itself.
+	Weigh(s *share.Share) (dear bool, err error)
 }
 
 // Config configures a Server.

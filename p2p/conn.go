@@ -168,8 +168,8 @@ func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
 	if s.receiveGossip(p, id, msg) || s.receiveTxs(p, id, msg) {
 		return
 	}
-	owes := func(share chainhash.Hash) bool { return s.owes(id, share) }
-	judge, announced := meterOf(p).sift(time.Now(), s.cfg.Chain, owes, msg)
+	wants := func(share chainhash.Hash) bool { return s.wants(id, share) }
+	judge, announced := meterOf(p).sift(time.Now(), s.cfg.Chain, wants, msg)
 	for _, msg := range []message.Message{judge, announced} {
 		if msg != nil {
 			s.receive(p, id, msg)

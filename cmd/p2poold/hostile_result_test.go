@@ -56,19 +56,27 @@ func (s *siege) dismissed(t *testing.T, a attack, foes []*foe) map[string]int {
 	return s.journal.endings(hostNone)
 }
 
-// judge compares the figures with the bounds. It returns what is too slow.
+// judge compares the figures with the bounds. It returns what is too slow and may have
+// been the machine's fault.
 func (s *siege) judge(t *testing.T, r result) (slow []string) {
 	compare := func(what string, before, during []time.Duration) {
 		limit := serviceRatio*rank(before, 0.95) + serviceSlack
 		if raceDetector {
 			limit *= raceSlowdown
 		}
-		if got := rank(during, 0.95); got > limit {
+		got := rank(during, 0.95)
+		if got >= serviceCeiling && !raceDetector {
+			t.Errorf("p95 of %s is %v during the attack", what, got)
+		}
+		if got > limit {
 			slow = append(slow, fmt.Sprintf("p95 of %s is %v during the attack, %v before", what, got, rank(before, 0.95)))
 		}
 	}
 	compare("shares", r.before.shares, r.during.shares)
 	compare("pings", r.before.pings, r.during.pings)
+	if worst := rank(r.during.shares, 1); worst >= worstShare && !raceDetector {
+		t.Errorf("a share took %v", worst)
+	}
 	if r.heap > maxHeapGrowth {
 		t.Errorf("the heap grew by %s", inMiB(r.heap))
 	}

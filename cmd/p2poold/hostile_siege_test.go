@@ -44,6 +44,7 @@ type siege struct {
 	taps      map[*joinNode]*tap
 	news      atomic.Pointer[shareID] // of the share found last, before anybody has it
 	secret    bool                    // miners don't tell what their shares carry
+	ahead     time.Duration           // that news is out before a share is found
 	groups    int                     // address groups of attackers so far
 	strangers int                     // honest ones so far
 	blocks    atomic.Int64            // that the victim was made to submit
@@ -225,6 +226,7 @@ func (s *siege) deliver(from *joinNode, to ...*joinNode) ([]time.Duration, error
 	}
 	id := list[0].ID()
 	s.news.Store(&id)
+	time.Sleep(s.ahead)
 	if !s.secret {
 		for _, sh := range list {
 			from.peers.Mined(sh, s.carry.txs)

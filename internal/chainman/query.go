@@ -137,3 +137,8 @@ func (m *Manager) Hashrate(shares int) float64 {
 	defer m.mu.RUnlock()
 	return m.chain.Hashrate(shares)
 }
+
+// Weigh compares what a share took to make with the newest tip; see blockchain.Tip.
+func (m *Manager) Weigh(s *share.Share) (dear bool, err error) {
+	return m.Tip().Weigh(m.cfg.Params, s)
+}

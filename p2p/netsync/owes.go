@@ -15,3 +15,6 @@ func (m *Manager) Owes(from PeerID, id chainhash.Hash) bool {
 	}
 	return false
 }
+
+// Wants reports whether a share is to be fetched, of whomever it is asked.
+func (m *Manager) Wants(id chainhash.Hash) bool { return m.wants[id] != nil }

@@ -19,11 +19,11 @@ func TestOwes(t *testing.T) {
 	m.Connected(now, 2, false, &message.Version{}, none)
 	s := fakechain.New(none, 0, 1)
 	id := s.ID()
-	if m.Owes(1, id) || m.Owes(3, id) {
+	if m.Owes(1, id) || m.Owes(3, id) || m.Wants(id) {
 		t.Error("somebody owes a share before it was asked for")
 	}
 	m.Receive(now, 1, &message.Inv{IDs: []chainhash.Hash{id}})
-	if !m.Owes(1, id) || m.Owes(2, id) || m.Owes(1, none) {
+	if !m.Owes(1, id) || m.Owes(2, id) || m.Owes(1, none) || !m.Wants(id) {
 		t.Error("the announcer owes it, and nobody else")
 	}
 	m.Receive(now, 1, &message.Shares{Raw: [][]byte{s.Encode()}})

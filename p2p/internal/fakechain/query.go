@@ -6,6 +6,8 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
+
+	"github.com/p2poold/p2poold/blockchain/share"
 )
 
 // Tip implements netsync.Chain.
@@ -38,6 +40,14 @@ func (c *Chain) Have(id chainhash.Hash) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.nodes[id] != nil
+}
+
+// Weigh implements p2p.Chain. What Forge and Ease made is not dear.
+func (c *Chain) Weigh(s *share.Share) (dear bool, err error) {
+	if bind(s.Encode()) != s.Header.MerkleRoot {
+		return false, share.RuleError{Kind: ErrForged, Description: "the share is forged"}
+	}
+	return s.Data.Bits == usualBits, nil
 }
 
 // Locator implements netsync.Chain.

@@ -23,6 +23,8 @@ const (
 	// payouts is the number of outputs of a coinbase that nobody looks into.
 	payouts    = 12
 	headerSize = 80
+	// usualBits are stated by all shares but those made by Ease.
+	usualBits = 0x207fffff
 )
 
 // New makes a share on top of parent, the zero hash for a first share. Shares of
@@ -41,7 +43,7 @@ func NewStating(work uint64, parent chainhash.Hash, height uint32, salt uint32, 
 		Header: wire.BlockHeader{Version: 4, Timestamp: time.Unix(start, 0), Bits: 0x207fffff},
 		Data: share.Data{
 			Version: share.Version, Previous: parent, Uncles: uncles, Height: height,
-			Time: start + 10*height, Bits: 0x207fffff, Anchor: start, Count: uint32(work),
+			Time: start + 10*height, Bits: usualBits, Anchor: start, Count: uint32(work),
 			Payee:             append([]byte{0x00, 0x14}, make([]byte, 20)...),
 			WitnessCommitment: make([]byte, share.WitnessCommitmentSize),
 		},
@@ -59,6 +61,14 @@ func Forge(s *share.Share) *share.Share {
 	f := *s
 	f.Extranonce[11] ^= 0xff
 	return &f
+}
+
+// Ease returns a valid share like s that was cheap to make.
+func Ease(s *share.Share) *share.Share {
+	e := *s
+	e.Data.Bits++
+	e.Header.MerkleRoot = bind(e.Encode())
+	return &e
 }
 
 // bind stands in for the coinbase: it ties a share's data to its header.
