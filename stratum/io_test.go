@@ -369,6 +369,20 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
+// BenchmarkTick is what 1,000 miners cost each second.
+func BenchmarkTick(b *testing.B) {
+	server, _, addr := serveTCP(b)
+	for range 1000 {
+		conn, _ := tcpMiner(b, addr)
+		defer conn.Close()
+		go io.Copy(io.Discard, conn)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		server.tick(time.Now())
+	}
+}
+
 // BenchmarkConnectionMemory is what an idle miner takes, in the server and in a
 // client's goroutine that does nothing.
 func BenchmarkConnectionMemory(b *testing.B) {

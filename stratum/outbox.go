@@ -130,11 +130,7 @@ func (o *outbox) abort(err error) {
 		o.err = err
 	}
 	o.pending = nil
-	if c, ok := o.conn.(interface{ NetConn() net.Conn }); ok {
-		c.NetConn().Close() // TLS would say goodbye to who does not listen
-		return
-	}
-	o.conn.Close()
+	o.conn.Close() // see portmux.Conn: it does not say goodbye to who does not listen
 }
 
 // drain writes the queue until it is empty or the connection fails.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -321,29 +322,48 @@ func (l submitted) setNonce(nonce uint32) {
 	hex.Encode(l[len(l)-len("00000000\"]}\n"):], b[:])
 }
 
-// BenchmarkSubmitTCP is the same over TCP, from the client and back.
+// BenchmarkSubmitTCP is the same over TCP, from the client and back, on so many
+// connections in turn.
 func BenchmarkSubmitTCP(b *testing.B) {
-	server, source, addr := serveTCP(b)
-	work := newFakeWork(1, hard)
-	source.set(work, "")
-	conn, _ := tcpMiner(b, addr)
-	defer conn.Close()
-	sess := server.sessions()[0]
-	sess.mu.Lock()
-	j := sess.jobs.newest()
-	j.diff = easiestDifficulty
-	line := newSubmitted("rig", j)
-	sess.messages = newBucket(1e9, 1e9, time.Now())
-	sess.mu.Unlock()
+	for _, miners := range []int{1, 2000} {
+		b.Run(fmt.Sprint(miners), func(b *testing.B) { benchmarkSubmitTCP(b, miners) })
+	}
+}
+
+func benchmarkSubmitTCP(b *testing.B, miners int) {
+	server, _, addr := serveTCP(b)
+	var conns []net.Conn
+	for range miners {
+		conn, _ := tcpMiner(b, addr)
+		defer conn.Close()
+		conns = append(conns, conn)
+	}
+	var line submitted
+	for _, sess := range server.sessions() {
+		sess.mu.Lock()
+		j := sess.jobs.newest()
+		j.id, j.diff = 1, easiestDifficulty // one line is good for all
+		line = newSubmitted("rig", j)
+		sess.messages = newBucket(1e9, 1e9, time.Now())
+		sess.mu.Unlock()
+	}
 	answer, nonce := make([]byte, 4096), uint32(0)
-	b.ReportAllocs()
-	for b.Loop() {
+	submit := func(conn net.Conn) {
 		nonce++
 		line.setNonce(nonce)
 		conn.Write(line)
-		if _, err := conn.Read(answer); err != nil {
+	}
+	for _, conn := range conns {
+		submit(conn)
+	}
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := conns[i].Read(answer); err != nil {
 			b.Fatal(err)
 		}
+		submit(conns[i])
+		i = (i + 1) % miners
 	}
 	if n := server.Workers()[0].Accepted; n == 0 || n > uint64(nonce) {
 		b.Errorf("%d of %d accepted", n, nonce)
