@@ -2,6 +2,7 @@ package harness_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,11 @@ import (
 // takes as its best.
 func TestFullMempool(t *testing.T) {
 	w := newWallet(t)
-	bitcoin := bitcoindtest.StartTest(t, bitcoindtest.Options{MiningAddress: w.addrs[p2wpkh].EncodeAddress()})
+	opts := bitcoindtest.Options{MiningAddress: w.addrs[p2wpkh].EncodeAddress()}
+	if bitcoindtest.WantsCore() {
+		opts.ExtraArgs = []string{"-checkmempool=0"} // on regtest it looks at all with each new one
+	}
+	bitcoin := bitcoindtest.StartTest(t, opts)
 	begun := time.Now()
 	pool := w.fill(bitcoin)
 	filled := time.Now()
@@ -130,4 +135,56 @@ func mineBlock(t *testing.T, n *harness.Node) {
 	}
 	wg.Go(func() { h.run(ctx) })
 	t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+// TestBlockOutlivesOutage: the Bitcoin node goes away between a job and its solution, and
+// p2poold waits for it, or is killed before it is back. Either way it gets the block, and
+// the sharechain has the share.
+func TestBlockOutlivesOutage(t *testing.T) {
+	for _, kill := range []bool{false, true} {
+		t.Run(map[bool]string{false: "waits", true: "killed"}[kill], func(t *testing.T) {
+			bitcoin := bitcoindtest.StartTest(t, bitcoindtest.Options{})
+			n := startNode(t, 0, bitcoin.URL())
+			wait(t, "work", func() bool {
+				var tmpl rpcserver.TemplateInfo
+				return n.Call(t.Context(), &tmpl, "gettemplate") == nil && tmpl.Jobs
+			})
+			if err := bitcoin.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			mineBlock(t, n)
+			var found []rpcserver.FoundBlock
+			wait(t, "a block", func() bool {
+				found = call[[]rpcserver.FoundBlock](t, n, "getblocksfound")
+				return len(found) > 0
+			})
+			if found[0].Status != rpcserver.BlockPending {
+				t.Errorf("without a Bitcoin node: %+v", found[0])
+			}
+			if kill {
+				n.Kill()
+			}
+			if err := bitcoin.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if kill {
+				if err := n.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// The miner may have found another one before it was stopped.
+			wait(t, "the block at the Bitcoin node", func() bool {
+				list := call[[]rpcserver.FoundBlock](t, n, "getblocksfound")
+				return slices.ContainsFunc(list, func(b rpcserver.FoundBlock) bool { return b.Status == rpcserver.BlockAccepted })
+			})
+			for _, b := range call[[]rpcserver.FoundBlock](t, n, "getblocksfound") {
+				if id := loadShare(t, n, b.Hash).ID().String(); id != b.Hash || !b.Own {
+					t.Errorf("share %s of %+v", id, b)
+				}
+			}
+			if height, err := bitcoin.Height(t.Context()); err != nil || height == 0 {
+				t.Errorf("height %d, %v", height, err)
+			}
+		})
+	}
 }
