@@ -122,6 +122,23 @@ var handshakeAttacks = []attack{
 			return nil
 		})
 	}},
+	// At once 1 MiB of the budget, 1 MiB more before that is noticed, and what v2 costs.
+	{name: "decoys between messages", foes: 4, taken: 3 * mib, arm: func(*siege) func(*foe) {
+		return onceV2(func(f *foe, c *peertest.Conn) error {
+			decoy := make([]byte, 16<<10)
+			for {
+				for range message.MaxPayload/len(decoy) - 1 {
+					if err := c.SendContents(decoy, true); err != nil {
+						return err
+					}
+				}
+				if err := c.Send(&message.Inv{}); err != nil {
+					return err
+				}
+				f.tally.messages.Add(1)
+			}
+		})
+	}},
 	{name: "verack twice", end: peer.ReasonProtocol, rule: peer.ErrRepeated, arm: func(*siege) func(*foe) {
 		return onceMet(func(f *foe, l *line) error { return l.send(&message.VerAck{}) })
 	}},

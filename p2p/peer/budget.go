@@ -12,11 +12,16 @@ type Budget interface {
 	// Sent is called for each message that is queued for the peer.
 	Sent(m message.Message)
 	// Received is called in the reader goroutine for each message after the
-	// handshake, of so many bytes with its frame, before it is handled. It returns
-	// how long to wait before that, and false if the connection shall end because
-	// the peer sends too much.
+	// handshake, of so many bytes with its frame, before it is handled, and before
+	// that for the decoys that came with it, as for one unknown message. It returns how
+	// long to wait, and false if the connection shall end because the peer sends too
+	// much.
 	Received(m message.Message, size int) (wait time.Duration, ok bool)
 }
+
+// decoys stands for the decoys before a message, which are charged as an unknown
+// command is: room for them is as much.
+var decoys = &message.Unknown{Name: "decoys"}
 
 // Budget returns that of the configuration.
 func (p *Peer) Budget() Budget { return p.cfg.Budget }
@@ -34,8 +39,14 @@ func (p *Peer) charge(m message.Message) bool {
 	if p.cfg.Budget == nil {
 		return true
 	}
-	wait, ok := p.cfg.Budget.Received(m, p.wireSize(m))
-	if !ok {
+	// The message comes last: it is what is handled next.
+	before, ok := time.Duration(0), true
+	if n := p.transport.takeDecoys(); n > 0 {
+		before, ok = p.cfg.Budget.Received(decoys, n)
+	}
+	wait, fine := p.cfg.Budget.Received(m, p.wireSize(m))
+	wait = max(wait, before)
+	if !ok || !fine {
 		p.Disconnect(ReasonTooMuch, nil)
 		return false
 	}

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"net"
@@ -81,6 +82,58 @@ func TestBudget(t *testing.T) {
 		ping, setmode := message.HeaderSize+8, message.HeaderSize+1
 		if want := []int{ping, ping, setmode, setmode, setmode}; !slices.Equal(b.sizes, want) {
 			t.Errorf("charged %v bytes, want %v", b.sizes, want)
+		}
+	})
+}
+
+// TestDecoysCharged: decoys are charged before the message that they came with, and
+// once. With nothing charged for them a peer gets the cap on decoys decrypted for each
+// message that it has budget for: 2,000 times 1 MiB at once.
+func TestDecoysCharged(t *testing.T) {
+	s := v2Sender(t)
+	var stream []byte
+	for range 2 {
+		for range 3 {
+			stream = append(stream, mustSeal(t, s, make([]byte, 1000), ignoreBit)...)
+		}
+		stream = append(stream, mustSeal(t, s, pingContents(t, 1), 0)...)
+		stream = append(stream, mustSeal(t, s, pingContents(t, 2), 0)...)
+	}
+	b := &slowBudget{}
+	p := &Peer{cfg: Config{Budget: b}, transport: v2Receiver(t, bytes.NewReader(stream))}
+	for range 4 {
+		m, err := p.next(ReasonIdle)
+		if err != nil || !p.charge(m) {
+			t.Fatalf("%v, %v", m, err)
+		}
+	}
+	const ping, sent = message.HeaderSize + 8, 3 * (1000 + packetOverhead)
+	if want := []int{sent, ping, ping, sent, ping, ping}; !slices.Equal(b.sizes, want) {
+		t.Errorf("charged %v bytes, want %v", b.sizes, want)
+	}
+}
+
+// TestDecoysTooMuch: decoys beyond one's patience end the connection, and a wait for
+// them holds up the message.
+func TestDecoysTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := v2Sender(t)
+		stream := append(mustSeal(t, s, nil, ignoreBit), mustSeal(t, s, pingContents(t, 1), 0)...)
+		for last, want := range map[int]bool{0: true, 1: false, 2: false} {
+			p := &Peer{cfg: Config{Budget: &slowBudget{wait: time.Minute, last: last}}, transport: v2Receiver(t, bytes.NewReader(stream))}
+			p.ctx, p.cancel = context.WithCancelCause(t.Context())
+			m, err := p.next(ReasonIdle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			if got := p.charge(m); got != want {
+				t.Errorf("ended with charge %d: %v, want %v", last, got, want)
+			}
+			if took := time.Since(start); want && took != time.Minute {
+				t.Errorf("held back for %v", took)
+			}
+			p.cancel(nil)
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
-// transport turns a connection's bytes into messages and back. next and setLimit
-// are for the reader goroutine, append for whichever goroutine writes; the two
+// transport turns a connection's bytes into messages and back. next, setLimit and
+// takeDecoys are for the reader goroutine, append for whichever goroutine writes; the two
 // share no state.
 type transport interface {
 	// next reads one message, with the errors of message.Reader.Next and v2Error.
@@ -22,6 +22,9 @@ type transport interface {
 	// append appends the message to b as it goes over the wire. The messages must
 	// be written in the order of the calls.
 	append(b []byte, m message.Message) ([]byte, error)
+	// takeDecoys returns the bytes of decoys that came before the last message and
+	// were not taken yet.
+	takeDecoys() int
 }
 
 // v1Transport carries plain frames, as Bitcoin did before BIP 324.
@@ -37,6 +40,8 @@ func newV1(r *bufio.Reader, magic wire.BitcoinNet) *v1Transport {
 func (t *v1Transport) next() (message.Message, error) { return t.Next() }
 
 func (t *v1Transport) setLimit(n int) { t.SetLimit(n) }
+
+func (t *v1Transport) takeDecoys() int { return 0 }
 
 func (t *v1Transport) append(b []byte, m message.Message) ([]byte, error) {
 	return message.AppendFrame(b, t.magic, m)

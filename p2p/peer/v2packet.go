@@ -26,8 +26,8 @@ const (
 )
 
 // ErrDecoys is the kind of the rule that the decoys between two messages take no
-// more bytes than one message may. They are free to choose for traffic shaping
-// all the same: any message begins a new count.
+// more bytes than one message may. Any message begins a new count; how many there
+// are in the long run is the affair of the peer's Budget.
 const ErrDecoys share.ErrorKind = "ErrDecoys"
 
 // v2Transport carries messages in the encrypted packets of BIP 324.
@@ -39,6 +39,7 @@ type v2Transport struct {
 	recv   cipherPair
 	limit  int    // of contents, in bytes
 	packet []byte // reused
+	decoys int    // bytes of them that were not taken yet
 	// reserve waits until a packet with so many bytes of contents may be read; nil: at
 	// once.
 	reserve func(n int) error
@@ -64,6 +65,12 @@ func (t *v2Transport) next() (message.Message, error) {
 	return message.ParseContents(contents)
 }
 
+func (t *v2Transport) takeDecoys() int {
+	n := t.decoys
+	t.decoys = 0
+	return n
+}
+
 // receive returns the contents of the next packet that is no decoy. aad is
 // authenticated with the first packet.
 func (t *v2Transport) receive(aad []byte) ([]byte, error) {
@@ -77,7 +84,9 @@ func (t *v2Transport) receive(aad []byte) ([]byte, error) {
 			return plain[headerSize:], nil
 		}
 		aad = nil
-		if decoys += len(plain) - headerSize + packetOverhead; decoys > t.limit {
+		size := len(plain) - headerSize + packetOverhead
+		t.decoys += size
+		if decoys += size; decoys > t.limit {
 			return nil, share.RuleError{Kind: ErrDecoys, Description: "too many bytes of decoys without a message"}
 		}
 	}
