@@ -45,7 +45,7 @@ func TestPage(t *testing.T) {
 	b := working()
 	page := ask(New(b), "GET", "/", "pool.example:3333").Body.String()
 	for _, want := range []string{
-		"Pool main on regtest", "height 12345", "block 678", "1.5 PH/s", "2 TH/s", "42 connections", "p2poold 1.2.3",
+		"Pool main on regtest", "height 12345", "block 678", "1.5 PH/s", "2 TH/s", "connections of miners: 42", "p2poold 1.2.3",
 		"stratum+tcp://pool.example:3333", "stratum+ssl://pool.example:3333", b.status.Fingerprint, "<style>body{",
 	} {
 		if !strings.Contains(page, want) {
