@@ -87,6 +87,9 @@ func (j *Journal) wrote(r *Record, size int, err error) {
 	j.failure = ""
 	if e := j.blocks[r.Hash]; e != nil {
 		e.file, e.size = fileName(r), size
+		if e.Final && e.Status != Rejected {
+			j.remove(e) // the disk was slow, its fate fast
+		}
 	}
 	j.limitFiles()
 }
