@@ -24,8 +24,8 @@ type budgets struct {
 	// chunk of one peer at most.
 	verify *budget.Turns
 	// serve leaves half of the cores to everything else while requests are answered.
-	serve *budget.Turns
-	large *peer.Large
+	serve           *budget.Turns
+	large, largeOut *peer.Large
 	// exempt reports whether an address says nothing about who is there.
 	exempt func(net.Addr) bool
 }
@@ -35,7 +35,7 @@ func (s *Server) newBudgets() budgets {
 		groups: budget.NewGroups(s.cfg.Params.ShareInterval),
 		verify: budget.NewTurns(1),
 		serve:  budget.NewTurns(max(1, runtime.GOMAXPROCS(0)/2)),
-		large:  peer.NewLarge(),
+		large:  peer.NewLarge(), largeOut: peer.NewLarge(),
 		exempt: s.ungrouped,
 	}
 }
@@ -172,7 +172,7 @@ func (s *Server) serve(p *peer.Peer, request message.Message) {
 	netsync.Answer(s.cfg.Chain, request, func(msg message.Message) bool {
 		worked += time.Since(start)
 		turns.Give()
-		sent := p.SendWait(msg)
+		sent := p.SendWait(msg) && p.AwaitRoom()
 		serving = take()
 		start = time.Now()
 		return sent && serving

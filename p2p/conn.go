@@ -52,6 +52,7 @@ func (s *Server) runInbound(ctx context.Context, conn net.Conn, c *caller) {
 // If ready disconnects the peer, as after a feeler, that does not join the others.
 func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, error) {
 	kind := identityOf(conn.RemoteAddr())
+	host, _ := addrHost(conn.RemoteAddr())
 	// The handshake and Handle run in the reader goroutine, as all that sets these.
 	var id netsync.PeerID
 	var told chainhash.Hash // our tip in our version message
@@ -81,8 +82,8 @@ func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, erro
 		},
 		Handle: func(p *peer.Peer, m message.Message) { s.handle(p, id, m) },
 		Budget: s.newMeter(conn.RemoteAddr()),
-		Large:  s.budgets.large,
-		Log:    s.cfg.Log,
+		Large:  s.budgets.large, LargeOut: s.budgets.largeOut, Host: host,
+		Log: s.cfg.Log,
 	})
 	if l.caller != nil {
 		s.mu.Lock()

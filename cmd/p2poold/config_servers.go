@@ -15,7 +15,8 @@ import (
 	"github.com/p2poold/p2poold/p2p/connmgr"
 )
 
-// maxMaxPeers bounds --maxpeers: each peer may cost some 800 kB of buffers.
+// maxMaxPeers bounds --maxpeers: a peer may cost 240 kB of what it sends and as much of
+// what it doesn't read, v2 the former twice.
 const maxMaxPeers = 1000
 
 // maxAddresses bounds each repeatable option.

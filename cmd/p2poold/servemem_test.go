@@ -20,7 +20,7 @@ const (
 	// newcomers are served at once by TestServingMemory,
 	newcomers = 8
 	// which may take so many bytes of memory for each: what its send queue holds at most
-	// (896 KiB), the ids of an answer, and what the garbage collector lags behind.
+	// (448 KiB), the ids of an answer, and what the garbage collector lags behind.
 	servedMemory = 3 << 20
 )
 

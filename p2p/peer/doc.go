@@ -54,6 +54,7 @@
 // from this peer, which is the back-pressure on peers that ask too much. Before that,
 // Config.Budget may let a message wait, to the same effect. Send,
 // Disconnect, Stats and the other methods may be called from any goroutine and
-// never block; SendWait blocks and is for Handle alone. The queue's mutex and
-// the ping's mutex are leaves: nothing is called while they are held.
+// never block; SendWait and AwaitRoom block and are for Handle alone. The mutexes of
+// the queue, of Config.Large and
+// the ping are leaves: nothing is called while they are held.
 package peer

@@ -116,8 +116,9 @@ func (p *Peer) sendNow(m message.Message) error {
 	if err != nil {
 		return &Error{ReasonHandshake, err}
 	}
-	if err := p.writeFrames(frame, m); err != nil {
+	if err := p.writeFrames(frame); err != nil {
 		return readError(err, ReasonHandshake)
 	}
+	p.countOut(m)
 	return nil
 }

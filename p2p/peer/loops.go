@@ -78,16 +78,13 @@ func (p *Peer) write() {
 			}
 			continue
 		}
-		frames = frames[:0]
-		for _, m := range batch {
-			var err error
-			if frames, err = p.transport.append(frames, m); err != nil {
-				p.Disconnect(ReasonConnection, err)
-				return
-			}
+		var err error
+		if frames, err = p.encode(frames, batch); err != nil {
+			p.Disconnect(ReasonConnection, err)
+			return
 		}
 		_ = p.cfg.Conn.SetWriteDeadline(time.Now().Add(WriteTimeout))
-		if err := p.writeFrames(frames, batch...); err != nil {
+		if err := p.writeFrames(frames); err != nil {
 			reason := ReasonConnection
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				reason = ReasonSlow
@@ -95,7 +92,10 @@ func (p *Peer) write() {
 			p.Disconnect(reason, err)
 			return
 		}
-		p.queue.release(batch)
+		frames = kept(frames)
+		if place := p.queue.release(batch); place != nil {
+			p.cfg.LargeOut.give(place)
+		}
 		select {
 		case <-ticker.C: // a queue that never runs dry must not hold pings up
 			p.sendPing()
@@ -104,16 +104,31 @@ func (p *Peer) write() {
 	}
 }
 
-// writeFrames writes encoded messages and counts them.
-func (p *Peer) writeFrames(frames []byte, batch ...message.Message) error {
-	_, err := countingWriter{p.cfg.Conn, &p.count.bytesOut}.Write(frames)
-	if err == nil {
-		p.count.messagesOut.Add(uint64(len(batch)))
-		for _, m := range batch {
-			p.count.outPer.add(m, p.wireSize(m))
+// encode puts a batch's frames into b, from its beginning, and counts them. The
+// messages themselves are let go: while a peer doesn't read, one copy is enough.
+func (p *Peer) encode(b []byte, batch []queued) ([]byte, error) {
+	b = b[:0]
+	for i := range batch {
+		m := batch[i].Message
+		var err error
+		if b, err = p.transport.append(b, m); err != nil {
+			return nil, err
 		}
+		p.countOut(m)
+		batch[i].Message = nil
 	}
+	return b, nil
+}
+
+// writeFrames writes encoded messages.
+func (p *Peer) writeFrames(frames []byte) error {
+	_, err := countingWriter{p.cfg.Conn, &p.count.bytesOut}.Write(frames)
 	return err
+}
+
+func (p *Peer) countOut(m message.Message) {
+	p.count.messagesOut.Add(1)
+	p.count.outPer.add(m, p.wireSize(m))
 }
 
 // sendPing queues a ping. While the last one is unanswered it is the same again, as a

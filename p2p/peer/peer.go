@@ -68,8 +68,12 @@ type Config struct {
 	Handle func(*Peer, message.Message)
 	// Budget holds the peer to its share of this node. Nil: no limits.
 	Budget Budget
-	// Large limits the long messages on their way to the node. Nil: no limit.
-	Large *Large
+	// Large limits the long messages on their way to the node, LargeOut those on their
+	// way from it, each of all peers together. Nil: no limit.
+	Large, LargeOut *Large
+	// Host is what the other side has in common with other connections of the same
+	// host, for those limits. Empty: the address with its port.
+	Host string
 
 	Log slog.Logger // nil: silent
 }
@@ -86,7 +90,7 @@ type Peer struct {
 	queue     *sendQueue
 	count     counters
 	version   atomic.Pointer[message.Version] // the peer's; nil before the handshake
-	large     int                             // slots of Config.Large, of the reader goroutine
+	arrival   arrival                         // of the reader goroutine
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -102,7 +106,7 @@ func New(cfg Config) *Peer {
 		cfg.Log = slog.Disabled
 	}
 	p := &Peer{cfg: cfg, addr: cfg.Conn.RemoteAddr().String(), connected: time.Now(), queue: newSendQueue()}
-	p.patience.Conn = cfg.Conn
+	p.patience = patientConn{Conn: cfg.Conn, admit: p.admit, arrived: p.arrived}
 	counted := countingReader{r: &p.patience, n: &p.count.bytesIn}
 	p.in = bufio.NewReaderSize(counted, readBuffer)
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
@@ -126,6 +130,9 @@ func (p *Peer) Run(ctx context.Context) error {
 	<-p.ctx.Done()
 	p.cfg.Conn.Close() // ends all reads and writes
 	wg.Wait()
+	if place := p.queue.large; place != nil {
+		p.cfg.LargeOut.give(place)
+	}
 	return causeOf(p.ctx)
 }
 
@@ -139,21 +146,42 @@ func (p *Peer) Disconnect(reason Reason, err error) {
 // Done is closed when the connection is about to end.
 func (p *Peer) Done() <-chan struct{} { return p.ctx.Done() }
 
-// Send queues a message and never blocks. A peer that lets its queue overflow
+// Send queues an announcement and never blocks. A peer that lets its queue overflow
 // is disconnected.
 func (p *Peer) Send(m message.Message) {
 	p.queued(m)
-	if !p.queue.push(m, MaxQueueBytes+queueSlack) {
+	if !p.queue.push(queued{Message: m, news: true}) {
 		p.Disconnect(ReasonSlow, nil)
 	}
 }
 
-// SendWait queues an answer, waiting while the queue is above its soft limit.
-// It reports whether the connection still stands. Only Handle may call it.
+// SendWait queues an answer, waiting while there is no room for it. It reports
+// whether the connection still stands. Only Handle may call it.
 func (p *Peer) SendWait(m message.Message) bool {
 	p.queued(m)
+	q := queued{Message: m}
+	if p.cfg.LargeOut != nil && m.Size() > message.MaxSharesPayload {
+		if q.large = p.newPlace(); !p.cfg.LargeOut.take(q.large, p.ctx.Done()) {
+			return false
+		}
+	}
+	for p.AwaitRoom() {
+		if p.queue.push(q) {
+			return true
+		}
+	}
+	if q.large != nil {
+		p.cfg.LargeOut.give(q.large)
+	}
+	return false
+}
+
+// AwaitRoom waits until an answer would not have to wait, so that none is made before,
+// which would take memory meanwhile. It reports whether the connection still stands.
+// Only Handle may call it.
+func (p *Peer) AwaitRoom() bool {
 	for p.ctx.Err() == nil {
-		if p.queue.push(m, MaxQueueBytes) {
+		if p.queue.answerable() {
 			return true
 		}
 		select {

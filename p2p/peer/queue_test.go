@@ -50,7 +50,7 @@ func TestSendOverflowBytes(t *testing.T) {
 			sent += m.Size()
 		}
 		e.wantReason(t, ReasonSlow)
-		if limit := MaxQueueBytes + queueSlack; sent < limit || sent > limit+4*m.Size() {
+		if limit := maxQueueNews; sent < limit || sent > limit+4*m.Size() {
 			t.Errorf("gave up after %d bytes, the limit is %d", sent, limit)
 		}
 		since(t, start, 0) // at once, not after a timeout

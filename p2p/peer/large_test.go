@@ -1,0 +1,271 @@
+package peer
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/p2poold/p2poold/p2p/message"
+)
+
+const largeSize = 300_000
+
+// largeMessage is a transaction of so many bytes.
+func largeMessage(n int) message.Message {
+	return &message.ShareTxn{Raw: [][]byte{make([]byte, n)}}
+}
+
+// largeCrowd is a node's inbound peers, of a host each unless told otherwise.
+type largeCrowd struct {
+	*testing.T
+	limit *Large
+	hosts int
+}
+
+// join connects a peer and shakes hands.
+func (c *largeCrowd) join(change func(*Config)) (rawConn, *end) {
+	c.Helper()
+	c.hosts++
+	conn, e := rawPeer(c.T, func(cfg *Config) {
+		cfg.Large, cfg.Host = c.limit, fmt.Sprint(c.hosts)
+		if change != nil {
+			change(cfg)
+		}
+	})
+	conn.send(testVersion(9))
+	conn.send(&message.VerAck{})
+	synctest.Wait()
+	return conn, e
+}
+
+// leave ends the connections and checks that nothing stays behind.
+func (c *largeCrowd) leave(ends ...*end) {
+	c.Helper()
+	for _, e := range ends {
+		e.Disconnect(ReasonRequested, nil)
+		<-e.done
+	}
+	if n := len(c.limit.held) + len(c.limit.waiting); n != 0 {
+		c.Errorf("%d places are held or waited for at the end", n)
+	}
+}
+
+func bothTransports(t *testing.T, test func(*testing.T)) {
+	for _, v2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("v2 %v", v2), func(t *testing.T) {
+			overV2 = v2
+			defer func() { overV2 = false }()
+			synctest.Test(t, test)
+		})
+	}
+}
+
+// TestLarge: only so many large messages are taken in at a time, half of them of
+// inbound peers, and a place is free again when its message has been handled or its
+// connection ended.
+func TestLarge(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		c := &largeCrowd{T: t, limit: NewLarge()}
+		handled := make(chan struct{})
+		hold := func(cfg *Config) { cfg.Handle = func(*Peer, message.Message) { <-handled } }
+		var ends []*end
+		arrived := func() (n int) {
+			for _, e := range ends {
+				in, _ := e.BytesPerMessage()
+				n += min(1, int(in[message.CmdShareTxn]))
+			}
+			return n
+		}
+		for i := range 12 {
+			conn, e := c.join(hold)
+			if i >= 6 { // as if this node had dialed
+				e.cfg.Inbound = false
+			}
+			ends = append(ends, e)
+			go conn.send(largeMessage(largeSize))
+			synctest.Wait()
+			if want := min(i+1, 4) + max(0, min(i-5, 4)); arrived() != want {
+				t.Fatalf("of %d large messages %d are here, want %d", i+1, arrived(), want)
+			}
+		}
+		handled <- struct{}{} // any of them: another of an inbound or of an outbound peer follows
+		synctest.Wait()
+		if n := arrived(); n != 9 || len(c.limit.held) != 8 {
+			t.Errorf("after one was handled %d are here, %d places held", n, len(c.limit.held))
+		}
+		close(handled)
+		synctest.Wait()
+		if n := arrived(); n != 12 || len(c.limit.held) != 0 {
+			t.Errorf("at the end %d are here, %d places held", n, len(c.limit.held))
+		}
+		c.leave(ends...)
+	})
+}
+
+// TestLargeClaims: peers that claim large messages and send nothing, or little, don't
+// keep others from theirs.
+func TestLargeClaims(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		c := &largeCrowd{T: t, limit: NewLarge()}
+		var ends []*end
+		for i := range 8 {
+			conn, e := c.join(nil)
+			ends = append(ends, e)
+			frame := conn.encode(largeMessage(900_000))
+			_, _ = conn.Write(frame[:100+i*1000])
+		}
+		conn, e := c.join(nil)
+		begun := time.Now()
+		conn.send(largeMessage(largeSize))
+		synctest.Wait()
+		if len(e.received) != 1 {
+			t.Error("an honest peer's large message is not read")
+		}
+		since(t, begun, 0)
+		c.leave(append(ends, e)...)
+	})
+}
+
+// TestLargeTrickle: who has a place and doesn't go on at the rate demanded loses it with
+// his connection, and who waited is read. Who goes on may take his time.
+func TestLargeTrickle(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		c := &largeCrowd{T: t, limit: NewLarge()}
+		trickle := func(conn rawConn, size, step int) {
+			frame := conn.encode(largeMessage(size))
+			_, _ = conn.Write(frame[:largeStart+readBuffer])
+			for frame = frame[largeStart+readBuffer:]; len(frame) > 0; frame = frame[min(step, len(frame)):] {
+				time.Sleep(time.Second)
+				if _, err := conn.Write(frame[:min(step, len(frame))]); err != nil {
+					return
+				}
+			}
+		}
+		begun := time.Now()
+		var ends []*end
+		for range maxLargeInbound {
+			conn, e := c.join(nil)
+			ends = append(ends, e)
+			go trickle(conn, 900_000, 5_000) // 6,554 would do
+		}
+		synctest.Wait()
+		conn, e := c.join(nil)
+		go conn.send(largeMessage(largeSize))
+		synctest.Wait()
+		if len(e.received) != 0 || len(c.limit.held) != maxLargeInbound || len(c.limit.waiting) != 1 {
+			t.Errorf("%d places are held, %d waited for", len(c.limit.held), len(c.limit.waiting))
+		}
+		for _, e := range ends {
+			e.wantReason(t, ReasonIdle)
+		}
+		since(t, begun, largePatience)
+		synctest.Wait()
+		if len(e.received) != 1 {
+			t.Error("the message that waited is not read")
+		}
+		slow, s := c.join(nil)
+		begun = time.Now()
+		trickle(slow, 900_000, 8_000)
+		synctest.Wait()
+		if len(s.received) != 1 || time.Since(begun) < 100*time.Second {
+			t.Errorf("a slow peer's large message is not read: %v after %v", s.err, time.Since(begun))
+		}
+		c.leave(e, s)
+	})
+}
+
+// TestLargeHost: connections of one host have one place together.
+func TestLargeHost(t *testing.T) {
+	bothTransports(t, func(t *testing.T) {
+		c := &largeCrowd{T: t, limit: NewLarge()}
+		var ends []*end
+		for range 3 {
+			conn, e := c.join(func(cfg *Config) { cfg.Host = "one" })
+			ends = append(ends, e)
+			frame := conn.encode(largeMessage(900_000))
+			go conn.Write(frame[:largeStart+2*readBuffer])
+		}
+		synctest.Wait()
+		if len(c.limit.held) != 1 || len(c.limit.waiting) != 2 {
+			t.Errorf("%d places are held, %d waited for", len(c.limit.held), len(c.limit.waiting))
+		}
+		c.leave(ends...)
+	})
+}
+
+// TestLargeDecoys: a peer that sends one large decoy after the other holds one place,
+// and none any more after the next message. In between it may take its time.
+func TestLargeDecoys(t *testing.T) {
+	overV2 = true
+	defer func() { overV2 = false }()
+	synctest.Test(t, func(t *testing.T) {
+		c := &largeCrowd{T: t, limit: NewLarge()}
+		conn, e := c.join(nil)
+		for range 3 {
+			decoy, err := conn.transport.(*v2Transport).seal(nil, make([]byte, largeSize), nil, ignoreBit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Write(decoy); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * largePatience)
+			if len(c.limit.held) != 1 {
+				t.Errorf("%d places are held", len(c.limit.held))
+			}
+		}
+		conn.send(&message.SetMode{})
+		synctest.Wait()
+		if len(c.limit.held) != 0 || len(e.received) != 1 {
+			t.Errorf("after a message %d places are held, %d received", len(c.limit.held), len(e.received))
+		}
+		c.leave(e)
+	})
+}
+
+// TestLargeAnswers: only so many large answers wait for peers that don't read them.
+func TestLargeAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &largeCrowd{T: t, limit: NewLarge()}
+		var ends []*end
+		for i := range maxLargeInbound + 2 {
+			conn, e := deafPeer(t, func(p *Peer, _ message.Message) {
+				for p.SendWait(largeMessage(largeSize)) {
+				}
+			})
+			e.cfg.LargeOut, e.cfg.Host = c.limit, fmt.Sprint(i)
+			ends = append(ends, e)
+			conn.send(&message.SetMode{})
+		}
+		synctest.Wait()
+		queued := 0
+		for _, e := range ends {
+			queued += e.queue.answers
+		}
+		if len(c.limit.held) != maxLargeInbound || queued < maxLargeInbound*largeSize || queued > maxLargeInbound*(largeSize+1000) {
+			t.Errorf("%d places are held, %d bytes are queued", len(c.limit.held), queued)
+		}
+		c.leave(ends...)
+	})
+	synctest.Test(t, func(t *testing.T) { // who reads gets them all
+		c := &largeCrowd{T: t, limit: NewLarge()}
+		sent := 0
+		conn, e := c.join(func(cfg *Config) {
+			cfg.LargeOut = c.limit
+			cfg.Handle = func(p *Peer, _ message.Message) {
+				for range 5 {
+					if p.SendWait(largeMessage(largeSize)) {
+						sent++
+					}
+				}
+			}
+		})
+		conn.send(&message.SetMode{})
+		synctest.Wait()
+		if sent != 5 || len(c.limit.held) != 0 {
+			t.Errorf("%d answers were sent, %d places held", sent, len(c.limit.held))
+		}
+		c.leave(e)
+	})
+}
