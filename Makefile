@@ -35,11 +35,12 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-soak: ## 1,000 kills and 1,000 flipped bits; a million templates; a million bad frames, hostile peers; 100 virtual days and FAULTTIME (1h) of network faults
+soak: ## 1,000 kills and 1,000 flipped bits; a million templates; a million bad frames, hostile peers, memory under a flood; 100 virtual days and FAULTTIME (1h) of network faults
 	P2POOL_KILLS=1000 P2POOL_FLIPS=1000 $(GO) test -count=1 -v -timeout 60m -run 'TestKillAtRandom|TestDamagedDatabase' ./internal/harness
 	P2POOL_TEMPLATES=1000000 $(GO) test -count=1 -v -timeout 2h -run 'TestRandomTemplates' ./mining
 	P2POOL_FRAMES=1000000 $(GO) test -count=1 -v -timeout 30m -run 'TestBadFrames' ./p2p/peer
 	P2POOL_SIEGE=3s P2POOL_TCP_FRAMES=100000 $(GO) test -count=1 -v -timeout 30m -run 'TestHostile|TestHalfOpen|TestBadFrames' ./cmd/p2poold
+	P2POOL_FULL_WINDOW=1 $(GO) test -count=1 -v -timeout 30m -run 'TestFloodMemory' ./cmd/p2poold
 	P2POOL_DAYS=100 P2POOL_FAULT_TIME=$(FAULTTIME) $(GO) test -count=1 -v -timeout 6h -run 'TestVirtual|TestReal' ./cmd/p2poold
 
 lint: ## check formatting, vet and staticcheck

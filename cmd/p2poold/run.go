@@ -54,6 +54,7 @@ func (c *crew) wait() error {
 func (n *node) run(ctx context.Context) error {
 	c := newCrew(ctx)
 	n.stop = c.stop
+	c.run("", func(ctx context.Context) error { return governMemory(ctx, memoryGoal) })
 	if n.rpc != nil {
 		c.run("RPC server", n.rpc.Run)
 	}
