@@ -19,6 +19,7 @@ import (
 // budgets is what the peers share of this node's time.
 type budgets struct {
 	groups *budget.Groups // of pushed shares
+	hosts  *budget.Hosts  // what ended connections have left
 	// verify lets one reader at a time go to the chain, which would only make the
 	// others wait for its lock, in whatever order. What is mined here waits for one
 	// chunk of one peer at most.
@@ -33,6 +34,7 @@ type budgets struct {
 func (s *Server) newBudgets() budgets {
 	return budgets{
 		groups: budget.NewGroups(s.cfg.Params.ShareInterval),
+		hosts:  budget.NewHosts(s.cfg.Params.ShareInterval),
 		verify: budget.NewTurns(1),
 		serve:  budget.NewTurns(max(1, runtime.GOMAXPROCS(0)/2)),
 		large:  peer.NewLarge(), largeOut: peer.NewLarge(),
@@ -53,7 +55,8 @@ type meter struct {
 	*budget.Budget
 	groups *budget.Groups
 	group  netaddr.Group
-	exempt bool // from the limits of its group
+	host   string
+	exempt bool // from the limits of its group, and not remembered
 
 	// asked is how many shares of the message in hand were asked for. It belongs to
 	// the reader goroutine.
@@ -62,13 +65,25 @@ type meter struct {
 
 func (s *Server) newMeter(addr net.Addr) *meter {
 	a, _ := addrOfPeer(addr.String()) // else the zero address, which is a group too
-	m := &meter{groups: s.budgets.groups, group: a.Group(), exempt: s.budgets.exempt(addr)}
-	if s.whitelisted(addr) {
+	host, _ := addrHost(addr)
+	m := &meter{groups: s.budgets.groups, group: a.Group(), host: host, exempt: s.budgets.exempt(addr)}
+	switch {
+	case s.whitelisted(addr):
 		m.Budget = budget.Unlimited()
-	} else {
+	case m.exempt:
 		m.Budget = budget.New(s.cfg.Params.ShareInterval)
+	default:
+		m.Budget = s.budgets.hosts.New(time.Now(), host)
 	}
 	return m
+}
+
+// forget ends the budget of a connection. What is left of it is remembered for its
+// host, unless the address says nothing about who was there.
+func (s *Server) forget(m *meter) {
+	if !m.exempt {
+		s.budgets.hosts.End(time.Now(), m.host, m.Budget)
+	}
 }
 
 // meterOf returns the budget of a peer.

@@ -1,6 +1,7 @@
 package p2p
 
 import (
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -71,16 +72,19 @@ func TestSift(t *testing.T) {
 }
 
 // meterFor returns the budget of a stranger's connection.
-func (s *testServer) meterFor(m *stranger) *meter {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.peers {
-		if p.Addr() == m.LocalAddr().String() {
-			return meterOf(p)
+func (s *testServer) meterFor(m *stranger) (found *meter) {
+	m.t.Helper()
+	eventually(m.t, "the stranger has joined", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, p := range s.peers {
+			if p.Addr() == m.LocalAddr().String() {
+				found = meterOf(p)
+			}
 		}
-	}
-	m.t.Fatal("no such connection")
-	return nil
+		return found != nil
+	})
+	return found
 }
 
 // TestNamedFirst: a share that somebody else has named, and does not deliver, is judged
@@ -99,5 +103,30 @@ func TestNamedFirst(t *testing.T) {
 	eventually(t, "it is judged", func() bool { return a.chain.Len() == 1 })
 	if st := a.Stats(); st.Stalls != 0 {
 		t.Errorf("not before the first stalled: %+v", st)
+	}
+}
+
+// TestComesBack: a host that hangs up and comes back begins with what it had left,
+// unless its address says nothing about who it is.
+func TestComesBack(t *testing.T) {
+	for _, exempt := range []bool{false, true} {
+		noLeaks(t)
+		a := start(t, new(fakechain.Chain), nil, func(s *Server) {
+			s.budgets.exempt = func(net.Addr) bool { return exempt }
+		})
+		m := meet(t, a)
+		spent := a.meterFor(m)
+		spent.Served(time.Now(), time.Hour)
+		spent.Verified(time.Now(), time.Hour, 1, 0)
+		m.Close()
+		eventually(t, "gone", func() bool { return a.ConnectedCount() == 0 })
+		if exempt != (a.budgets.hosts.Len() == 0) {
+			t.Errorf("exempt %v: %d hosts are remembered", exempt, a.budgets.hosts.Len())
+		}
+		back := a.meterFor(meet(t, a))
+		if now := time.Now(); exempt != (back.ServeRank(now) > 0) || exempt != (back.VerifyRank(now) > 0) {
+			t.Errorf("exempt %v: %v s and %v s are left", exempt, back.ServeRank(now), back.VerifyRank(now))
+		}
+		a.stop()
 	}
 }

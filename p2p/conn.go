@@ -51,7 +51,7 @@ func (s *Server) runInbound(ctx context.Context, conn net.Conn, c *caller) {
 // runPeer runs a connection to its end and returns whom it led to and why it ended.
 // If ready disconnects the peer, as after a feeler, that does not join the others.
 func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, error) {
-	kind := identityOf(conn.RemoteAddr())
+	kind, meter := identityOf(conn.RemoteAddr()), s.newMeter(conn.RemoteAddr())
 	host, _ := addrHost(conn.RemoteAddr())
 	// The handshake and Handle run in the reader goroutine, as all that sets these.
 	var id netsync.PeerID
@@ -81,7 +81,7 @@ func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, erro
 			}
 		},
 		Handle: func(p *peer.Peer, m message.Message) { s.handle(p, id, m) },
-		Budget: s.newMeter(conn.RemoteAddr()),
+		Budget: meter,
 		Large:  s.budgets.large, LargeOut: s.budgets.largeOut, Host: host,
 		Log: s.cfg.Log,
 	})
@@ -91,6 +91,7 @@ func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, erro
 		s.mu.Unlock()
 	}
 	err := p.Run(ctx)
+	s.forget(meter)
 	if id != 0 {
 		s.txs.Disconnected(compact.PeerID(id))
 		s.leave(id)

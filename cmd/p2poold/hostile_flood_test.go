@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/binary"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"time"
 
@@ -51,6 +53,24 @@ var floodAttacks = []attack{
 	{name: "cmpctshare of unknown shares", arm: repeat(8, func(r *rand.Rand) message.Message {
 		return &message.CmpctShare{ID: randomIDs(r, 1)[0], List: randomList(r, message.MaxTxs)}
 	})},
+	// What a budget has at once, and hangs up before it is held back.
+	{name: "comes back for a fresh budget", foes: 2, arm: func(s *siege) func(*foe) {
+		const lists = 38 // of 108 kB, 4 MiB together
+		r := newRand()
+		var frames []byte
+		for range lists {
+			frames = append(frames, s.frames(&message.CmpctShare{ID: randomIDs(r, 1)[0], List: randomList(r, message.MaxTxs)})...)
+		}
+		frames = append(frames, s.rawFrame("unheardof", message.MaxPayload, make([]byte, message.MaxPayload))...)
+		return onceMet(func(f *foe, l *line) error {
+			f.wg.Go(func() { io.Copy(io.Discard, l) })
+			if _, err := l.Write(frames); err != nil {
+				return err
+			}
+			f.tally.messages.Add(lists + 1)
+			return l.Conn.(*net.TCPConn).CloseWrite()
+		})
+	}},
 	{name: "handshakes without end", arm: func(*siege) func(*foe) {
 		return func(f *foe) {
 			f.again(func() error {

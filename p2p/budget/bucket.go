@@ -50,17 +50,36 @@ func (b *Bucket) Holds(now time.Time, n float64) bool { return b.Level(now) >= n
 // Full reports whether nothing is missing.
 func (b *Bucket) Full(now time.Time) bool { return b.Level(now) >= b.burst }
 
+// FullAt returns when nothing will be missing.
+func (b *Bucket) FullAt(now time.Time) time.Time {
+	missing := b.burst - b.Level(now)
+	if missing <= 0 {
+		return now
+	}
+	return now.Add(duration(missing / b.rate))
+}
+
+// Lower lowers the level to that of another bucket of the same kind.
+func (b *Bucket) Lower(now time.Time, other *Bucket) {
+	b.level = min(b.Level(now), other.Level(now))
+}
+
 // Wait returns how long the bucket stays overdrawn, 0 if it is not.
 func (b *Bucket) Wait(now time.Time) time.Duration {
 	b.refill(now)
 	if b.level >= 0 {
 		return 0
 	}
-	wait := math.Ceil(-b.level / b.rate * float64(time.Second))
-	if !(wait < float64(maxWait)) { // true for a rate of zero as well
+	return duration(-b.level / b.rate)
+}
+
+// duration returns so many seconds, rounded up, at most maxWait.
+func duration(seconds float64) time.Duration {
+	d := math.Ceil(seconds * float64(time.Second))
+	if !(d < float64(maxWait)) { // true for a rate of zero as well
 		return maxWait
 	}
-	return time.Duration(wait)
+	return time.Duration(d)
 }
 
 // maxWait bounds a single wait. No limit of this package leads to more than a

@@ -2,9 +2,9 @@
 // take. It knows what an honest peer needs of each message type, with headroom, and
 // tells how long a peer that takes more has to wait.
 //
-// Package p2p makes one Budget per connection and asks it about every message, in
-// the peer's reader goroutine: Received charges the message and says how long to
-// wait before it is handled. Meanwhile nothing is read from this peer, its side's
+// Package p2p makes one Budget per connection and asks it about every message, in the
+// peer's reader goroutine: Received charges the message and says how long to wait
+// before it is handled. Meanwhile nothing is read from this peer, its side's
 // buffers fill, and TCP slows it down. That is all that happens to a peer out of
 // budget, unless it goes on for Patience with messages that nobody asked for: then
 // it is not worth its slot. It is not blamed either, as no rule was broken.
@@ -20,6 +20,9 @@
 //   - Shares that were pushed at us, to buckets of the peer's address group (Groups):
 //     connections are easily made in numbers, addresses in many groups are not.
 //
+// What a connection has left of its budget when it ends is where the next one of the
+// same host begins (Hosts).
+//
 // Turns gives the peers their turn at what only one can do at a time. Whoever has
 // taken least goes first, so a new share of an honest peer doesn't queue behind a
 // flood.
@@ -27,6 +30,6 @@
 // # Concurrency
 //
 // Nothing here looks at a clock or starts a goroutine; time is passed in. All methods
-// of Budget, Groups and Turns are safe for concurrent use, their locks are leaves. A
-// Bucket is for its owner alone.
+// of Budget, Hosts, Groups and Turns are safe for concurrent use, their locks are
+// leaves. A Bucket is for its owner alone.
 package budget

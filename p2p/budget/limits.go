@@ -69,6 +69,7 @@ type limit struct {
 	messages, messageBurst float64 // per second, at once
 	bytes, byteBurst       float64 // with their frames
 	perShare               bool    // comes with each share: the rates grow as the interval shrinks
+	greeting               bool    // sent once for each connection: a new one begins anew
 	request                bool    // asks for work that the peer is welcome to, in its turn
 	clock                  clock
 }
@@ -108,12 +109,12 @@ var limits = map[string]limit{
 	message.CmdSetMode: {messages: 0.1, messageBurst: 20, bytes: 8, byteBurst: 2 * kib},
 
 	// Once.
-	message.CmdGetAddr: {messages: 0.1, messageBurst: 5, bytes: 8, byteBurst: kib},
+	message.CmdGetAddr: {messages: 0.1, messageBurst: 5, bytes: 8, byteBurst: kib, greeting: true},
 	// Every 30 s on average, at most 10 messages of at most 10 addresses; once 1,000 in
 	// answer to us. Which of the addresses are taken is the gossip's affair.
 	message.CmdAddr: {messages: 1, messageBurst: 40, bytes: 4 * kib, byteBurst: 128 * kib},
-	// Once a day.
-	message.CmdAddrMe: {messages: 0.1, messageBurst: 5, bytes: 8, byteBurst: kib},
+	// Once, and once a day.
+	message.CmdAddrMe: {messages: 0.1, messageBurst: 5, bytes: 8, byteBurst: kib, greeting: true},
 
 	// One for each share that is pushed: 3 kB on average, 32 kB for a list of 4,000
 	// transactions that is based on no other.
