@@ -23,7 +23,8 @@ const maxMaxPeers = 1000
 const maxAddresses = 100
 
 // validateP2P completes the addresses of the pool's network and decides whether
-// to listen: --connect alone means that only the nodes named are wanted.
+// to listen: --connect alone means that only the nodes named are wanted, and where they
+// take all of --maxpeers nobody else can be let in.
 func (c *config) validateP2P() error {
 	p, port := &c.P2P, c.params.DefaultP2PPort
 	switch {
@@ -39,7 +40,11 @@ func (c *config) validateP2P() error {
 	if err := c.validateProxy(); err != nil {
 		return err
 	}
-	if (len(p.Connect) > 0 || p.Proxy != "") && len(p.Listen) == 0 {
+	full := len(p.Connect)+len(p.AddNode) == p.MaxPeers
+	if full && len(p.Listen) > 0 {
+		return c.invalid("maxpeers", fmt.Errorf("the nodes named take all %d connections and leave none for --listen; raise it, or remove --listen", p.MaxPeers))
+	}
+	if (full || len(p.Connect) > 0 || p.Proxy != "") && len(p.Listen) == 0 {
 		p.NoListen = true
 	}
 	if len(p.Listen) == 0 && !p.NoListen {
@@ -217,7 +222,8 @@ const outboundSlots = connmgr.DefaultFull + connmgr.DefaultShareOnly + 1
 
 // slots divides what the named nodes leave of --maxpeers between found nodes, with
 // full and with share-only connections, and those that connect to us. Found nodes get
-// half of it at most, full connections first, and none with --connect.
+// half of it at most, full connections first, and none with --connect. If nothing is
+// left there is no listener either.
 func (c *config) slots() (full, shareOnly, inbound int) {
 	rest := c.P2P.MaxPeers - len(c.P2P.Connect) - len(c.P2P.AddNode)
 	found := 0
@@ -226,7 +232,7 @@ func (c *config) slots() (full, shareOnly, inbound int) {
 	}
 	full = min(found, connmgr.DefaultFull)
 	shareOnly = min(found-full, connmgr.DefaultShareOnly)
-	return full, shareOnly, max(1, rest-found)
+	return full, shareOnly, rest - found
 }
 
 // discovery says how to find other nodes.

@@ -354,7 +354,7 @@ func TestDiscovery(t *testing.T) {
 		{[]string{"--addnode=a", "--addnode=b"}, 8, 2, 112},
 		{[]string{"--connect=a", "--listen=:1"}, 0, 0, 124},
 		{[]string{"--maxpeers=1"}, 0, 0, 1},
-		{[]string{"--maxpeers=2", "--addnode=a", "--addnode=b"}, 0, 0, 1},
+		{[]string{"--maxpeers=2", "--addnode=a", "--addnode=b"}, 0, 0, 0},
 		{[]string{"--maxpeers=6"}, 3, 0, 3},
 		{[]string{"--maxpeers=18"}, 8, 1, 9},
 		{[]string{"--maxpeers=20"}, 8, 2, 10},
@@ -363,6 +363,15 @@ func TestDiscovery(t *testing.T) {
 		if full, shareOnly, inbound := mustLoad(t, tc.args...).slots(); full != tc.full || shareOnly != tc.shareOnly || inbound != tc.inbound {
 			t.Errorf("%q: %d full, %d share-only, %d inbound", tc.args, full, shareOnly, inbound)
 		}
+	}
+	for _, option := range []string{"--addnode=a", "--connect=a"} {
+		if cfg := mustLoad(t, "--maxpeers=1", option); len(cfg.P2P.listens()) != 0 || !cfg.P2P.NoListen {
+			t.Errorf("%s --maxpeers=1: one more can connect at %v", option, cfg.P2P.listens())
+		}
+		wantError(t, "leave none for --listen", "--maxpeers=1", option, "--listen=:1")
+	}
+	if cfg := mustLoad(t, "--maxpeers=2", "--addnode=a"); cfg.P2P.NoListen {
+		t.Error("nobody can connect, though there is room")
 	}
 	cfg := mustLoad(t, "--nodnsseed", "--listen=:77", "--listen=127.0.0.1:78=onion", "--externalip=1.2.3.4", "--externalip=[2a00::1]:5",
 		"--externalip=pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion")
