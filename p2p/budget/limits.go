@@ -79,7 +79,7 @@ type limit struct {
 // allow 1 MB a second from a peer that never stops, two thirds of it for requests.
 // Beside each: what an honest peer sends.
 var limits = map[string]limit{
-	// Once in 2 minutes, in a while by hand. Answered by a pong each.
+	// Twice a minute (peer's PingInterval), in a while by hand. Answered by a pong each.
 	message.CmdPing: {messages: 1, messageBurst: 60, bytes: 64, byteBurst: 4 * kib},
 	// In answer to our pings only.
 	message.CmdPong: {messages: 1, messageBurst: 60, bytes: 64, byteBurst: 4 * kib},
