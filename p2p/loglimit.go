@@ -42,6 +42,10 @@ type lineLimit struct {
 
 func newLineLimit() lineLimit { return lineLimit{bytes: budget.NewBucket(logRate/2, logBurst/2)} }
 
+// LimitLog returns a logger for lines that peers can cause outside of this package, as
+// by their shares: they are limited as its own are. The logger's level is the same.
+func LimitLog(log slog.Logger) slog.Logger { return limitLog(log) }
+
 func limitLog(log slog.Logger) *limitedLog {
 	return &limitedLog{Logger: log, info: newLineLimit(), warning: newLineLimit()}
 }

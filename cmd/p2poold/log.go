@@ -13,6 +13,7 @@ import (
 	"github.com/jrick/logrotate/rotator"
 
 	"github.com/p2poold/p2poold/cmd/internal/conffile"
+	"github.com/p2poold/p2poold/p2p"
 )
 
 // Subsystems, as they appear in log lines and in --debuglevel. Each library
@@ -75,6 +76,9 @@ func newLogBackend(cfg *logConfig, stdout io.Writer) (*logBackend, error) {
 	backend := slog.NewBackend(out)
 	for _, name := range subsystems {
 		l.loggers[name] = backend.Logger(name)
+		if name == subsysChain { // the peers' shares cause its lines; PEER limits itself
+			l.loggers[name] = p2p.LimitLog(l.loggers[name])
+		}
 		l.loggers[name].SetLevel(levels[name])
 	}
 	return l, nil

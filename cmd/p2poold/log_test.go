@@ -122,6 +122,24 @@ func TestLogBackend(t *testing.T) {
 	}
 }
 
+// TestChainLogLimit: what peers' shares have the sharechain write does not fill the log.
+func TestChainLogLimit(t *testing.T) {
+	var stdout bytes.Buffer
+	logs, err := newLogBackend(&logConfig{Level: "info", NoFile: true}, &stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := logs.logger(subsysChain)
+	for range 10_000 {
+		chain.Errorf("Another chain was offered, but cannot be stored: %v", errors.New("disk full"))
+		chain.Warnf("Changing to another chain")
+		chain.Info("Sharechain")
+	}
+	if stdout.Len() > 80<<10 || stdout.Len() < 16<<10 {
+		t.Errorf("%d bytes were written at once", stdout.Len())
+	}
+}
+
 func TestLogRotation(t *testing.T) {
 	dir := t.TempDir()
 	line := strings.Repeat("x", 100_000)
