@@ -62,7 +62,7 @@ func crowder(from func(f *foe, i int) netip.Addr) func(*siege) func(*foe) {
 						if err != nil {
 							return err
 						}
-						f.tally.messages.Add(2)
+						f.tally.messages.Add(1)
 						return l.listen(nothing)
 					})
 				})

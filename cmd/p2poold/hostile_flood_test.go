@@ -76,6 +76,7 @@ var floodAttacks = []attack{
 			f.again(func() error {
 				l, err := f.meet()
 				if err == nil {
+					f.tally.messages.Add(1)
 					l.Close()
 				}
 				return err
@@ -137,6 +138,7 @@ func repeat(n int, make func(*rand.Rand) message.Message) func(*siege) func(*foe
 		for range n {
 			frames = append(frames, s.frames(make(r))...)
 		}
+		s.least = n
 		return flooder(frames, n)
 	}
 }

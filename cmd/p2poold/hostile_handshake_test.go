@@ -60,6 +60,7 @@ var handshakeAttacks = []attack{
 				key := make([]byte, 64)
 				rand.Read(key)
 				l.Write(key)
+				f.tally.messages.Add(1)
 				_ = l.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 				_, err = io.Copy(io.Discard, l)
 				return err
@@ -96,6 +97,7 @@ var handshakeAttacks = []attack{
 			}
 			l.drain()
 			l.Write(f.rawFrame([]string{message.CmdShares, "unheardof"}[f.n%2], message.MaxSharesPayload, make([]byte, 1000)))
+			f.tally.messages.Add(1)
 			<-f.ctx.Done()
 		}
 	}},
@@ -118,6 +120,7 @@ var handshakeAttacks = []attack{
 				if err := c.SendContents(decoy, true); err != nil {
 					return err
 				}
+				f.tally.messages.Add(1)
 			}
 			return nil
 		})
@@ -178,6 +181,7 @@ func untilEnd(open func(*foe) (*line, error), do func(*foe, *line) error) func(*
 			if err := do(f, l); err != nil {
 				return err
 			}
+			f.tally.messages.Add(1)
 			_, err = io.Copy(io.Discard, l)
 			return err
 		})
@@ -193,10 +197,10 @@ func onceV2(do func(*foe, *peertest.Conn) error) func(*foe) {
 				return err
 			}
 			defer l.Close()
-			f.tally.messages.Add(1)
 			if err := do(f, c); err != nil {
 				return err
 			}
+			f.tally.messages.Add(1)
 			_, err = io.Copy(io.Discard, l)
 			return err
 		})
@@ -221,6 +225,7 @@ func slowloris(s *siege) func(*foe) {
 						if _, err := l.Write([]byte{b}); err != nil {
 							return err
 						}
+						f.tally.messages.Add(1)
 						time.Sleep(pause)
 					}
 					return nil

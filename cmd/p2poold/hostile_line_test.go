@@ -58,12 +58,12 @@ func (l *line) introduce(change ...func(*message.Version)) error {
 	for _, c := range change {
 		c(v)
 	}
-	err := l.send(v)
+	_, err := l.Write(l.f.frames(v))
 	if err == nil {
 		_, err = l.r.Next()
 	}
 	if err == nil {
-		err = l.send(&message.VerAck{})
+		_, err = l.Write(l.f.frames(&message.VerAck{}))
 	}
 	if err == nil {
 		_, err = l.r.Next()
@@ -95,10 +95,11 @@ func (l *line) flood(frames []byte, n int) error {
 func (l *line) pour(frames []byte, n int) error {
 	defer l.Close()
 	for {
-		if _, err := l.Write(frames); err != nil {
+		written, err := l.Write(frames)
+		l.f.tally.messages.Add(int64(n) * int64(written) / int64(len(frames)))
+		if err != nil {
 			return err
 		}
-		l.f.tally.messages.Add(int64(n))
 	}
 }
 

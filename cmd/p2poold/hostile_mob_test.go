@@ -81,13 +81,16 @@ func (s *siege) mob(t *testing.T) result {
 			lives[a.name] = a.arm(s)
 		}
 	}
+	idle, since := spent(false), time.Now()
 	peace, cancel := context.WithTimeout(t.Context(), mobBaseline)
 	before, err := s.serve(peace, p, pingsInPeace, mobBaseline)
 	cancel()
 	if err != nil {
 		t.Fatal(err)
 	}
+	quiet := float64(spent(false).cpu-idle.cpu) / float64(time.Since(since))
 	honest, goroutines := s.honestPeers(), runtime.NumGoroutine()
+	begun := time.Now()
 	start, heap := spent(true), watchHeap(t)
 
 	war, cease := context.WithCancel(t.Context())
@@ -105,8 +108,8 @@ func (s *siege) mob(t *testing.T) result {
 	if err != nil {
 		t.Error(err)
 	}
-	r := result{before: before, during: during, tally: tally, heap: heap() - start.live,
-		cpu:   float64(spent(false).cpu-start.cpu) / float64(mobAttack),
+	r := result{foes: mobFoes * len(mobTypes), lasted: time.Since(begun), peace: quiet, before: before, during: during, tally: tally, heap: heap() - start.live,
+		cpu:   float64(spent(false).cpu-start.cpu) / float64(time.Since(begun)),
 		taken: s.door.taken.Load(), ends: s.journal.endings(hostNone), loud: s.journal.loudLines()}
 	if got := s.honestPeers(); !slices.Equal(got, honest) {
 		t.Errorf("honest connections %v, before the attack %v", got, honest)

@@ -12,9 +12,11 @@ import (
 type result struct {
 	before, during service
 	tally          *tally
-	taken          int64         // bytes that the victim read
-	heap           int64         // growth in bytes
-	cpu            float64       // of one processor, attackers included
+	taken          int64 // bytes that the victim read
+	heap           int64 // growth in bytes
+	foes           int
+	lasted         time.Duration
+	cpu, peace     float64       // of one processor, attackers included; before them
 	newcomer       time.Duration // until an honest stranger was connected
 	tries          int           // that he needed
 	ends           map[string]int
@@ -74,6 +76,9 @@ func (s *siege) judge(t *testing.T, r result) (slow []string) {
 	}
 	compare("shares", r.before.shares, r.during.shares)
 	compare("pings", r.before.pings, r.during.pings)
+	if most := r.mostCPU(); r.cpu > most && !raceDetector {
+		slow = append(slow, fmt.Sprintf("%.0f %% of a processor are used, at most %.0f %% may be", 100*r.cpu, 100*most))
+	}
 	if worst := rank(r.during.shares, 1); worst >= worstShare && !raceDetector {
 		t.Errorf("a share took %v", worst)
 	}
@@ -89,10 +94,16 @@ func (s *siege) judge(t *testing.T, r result) (slow []string) {
 	return slow
 }
 
+// mostCPU returns which part of a processor an attack may use.
+func (r *result) mostCPU() float64 {
+	each := time.Duration(r.tally.conns.Load())*connCost + time.Duration(r.tally.bytes.Load()*int64(mibCost)/mib)
+	return 2*max(r.peace, peaceShare) + attackerShare*float64(r.foes) + float64(each)/float64(r.lasted)
+}
+
 // describe words a result in a line.
 func (r *result) describe(a attack) string {
-	text := fmt.Sprintf("%d connections, %d messages, %s, of which %s were read; heap +%s; cpu %.0f %%; shares p95 %s (before %s); pings p95 %s (%s); %s",
-		r.tally.conns.Load(), r.tally.messages.Load(), inMiB(r.tally.bytes.Load()), inMiB(r.taken), inMiB(max(0, r.heap)), 100*r.cpu,
+	text := fmt.Sprintf("%d connections, %d messages, %s, of which %s were read; heap +%s; cpu %.0f %% of %.0f %%; shares p95 %s (before %s); pings p95 %s (%s); %s",
+		r.tally.conns.Load(), r.tally.messages.Load(), inMiB(r.tally.bytes.Load()), inMiB(r.taken), inMiB(max(0, r.heap)), 100*r.cpu, 100*r.mostCPU(),
 		ms(rank(r.during.shares, 0.95)), ms(rank(r.before.shares, 0.95)), ms(rank(r.during.pings, 0.95)), ms(rank(r.before.pings, 0.95)), describe(r.ends))
 	if r.tries > 1 {
 		text += fmt.Sprintf("; a newcomer got in after %s at the attempt %d", ms(r.newcomer), r.tries)

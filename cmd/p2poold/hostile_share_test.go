@@ -150,6 +150,7 @@ func (s *siege) many(n int, change func(int, *share.Share)) func(*foe) {
 		}
 		m.Raw = append(m.Raw, raw)
 	}
+	s.least = messages
 	return flooder(frames, messages)
 }
 

@@ -45,6 +45,7 @@ type siege struct {
 	news      atomic.Pointer[shareID] // of the share found last, before anybody has it
 	secret    bool                    // miners don't tell what their shares carry
 	ahead     time.Duration           // that news is out before a share is found
+	least     int                     // messages that the attack has to send; 0: one for each attacker
 	groups    int                     // address groups of attackers so far
 	strangers int                     // honest ones so far
 	blocks    atomic.Int64            // that the victim was made to submit

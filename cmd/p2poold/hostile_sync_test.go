@@ -81,6 +81,7 @@ func claimant(locate func(*foe, [][]byte) message.Message, answer func(*foe, [][
 				if err != nil {
 					return err
 				}
+				f.tally.messages.Add(1) // the claim
 				return l.listen(func(m message.Message) error {
 					switch m := m.(type) {
 					case *message.GetLocator:
