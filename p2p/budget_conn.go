@@ -32,9 +32,13 @@ type budgets struct {
 }
 
 func (s *Server) newBudgets() budgets {
+	hosts := budget.NewHosts(s.cfg.Params.ShareInterval)
+	if d := s.cfg.Patience; d > 0 {
+		hosts.SetPatience(d)
+	}
 	return budgets{
 		groups: budget.NewGroups(s.cfg.Params.ShareInterval),
-		hosts:  budget.NewHosts(s.cfg.Params.ShareInterval),
+		hosts:  hosts,
 		verify: budget.NewTurns(1),
 		serve:  budget.NewTurns(max(1, runtime.GOMAXPROCS(0)/2)),
 		large:  peer.NewLarge(), largeOut: peer.NewLarge(),

@@ -88,6 +88,10 @@ type Config struct {
 	// V1Only turns the encrypted transport (BIP 324) off in both directions.
 	V1Only bool
 
+	// Patience and StallTimeout take the places of budget.Patience and
+	// netsync.StallTimeout in tests; 0: those.
+	Patience, StallTimeout time.Duration
+
 	// Blocks takes shares of peers that are Bitcoin blocks; nil: they are shares only.
 	Blocks Blocks
 	// VerifyTxs judges the block that a peer's share would be; nil: nobody does. It may

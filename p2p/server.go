@@ -64,7 +64,7 @@ func New(cfg Config) (*Server, error) {
 		backoffMin: backoffMin,
 		exchanges:  new(peer.Limiter),
 		txs:        newTxRelay(cfg.Chain),
-		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode}),
+		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode, StallTimeout: cfg.StallTimeout}),
 		toVerify:   make(chan *netsync.Verify, 1),
 		peers:      make(map[netsync.PeerID]*peer.Peer),
 		kinds:      make(map[netsync.PeerID]ConnectionKind),

@@ -201,6 +201,9 @@ func TestHalfOpen(t *testing.T) {
 	if _, err := s.deliver(s.victim, s.honest...); err != nil {
 		t.Error(err)
 	}
+	if n := s.journal.endings(hostNone)[string(peer.ReasonHandshake)]; n != halfOpen {
+		t.Errorf("%d of %d connections ended for %q", n, halfOpen, peer.ReasonHandshake)
+	}
 	s.until("all goroutines are gone", patience, func() bool { return runtime.NumGoroutine() <= before })
 	t.Logf("%d half-open connections with a handshake timeout of %v: closed after %v in the median, %v at most; heap +%s; an honest peer's pings p99 %s; %s",
 		halfOpen, limit, rank(lives, 0.5).Round(time.Millisecond), rank(lives, 1).Round(time.Millisecond), inMiB(heap),

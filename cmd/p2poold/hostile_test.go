@@ -135,6 +135,7 @@ func (s *siege) withstand(t *testing.T, a attack) string {
 		text := r.describe(a)
 		t.Log(text)
 		slow := s.judge(t, r)
+		r.ceilings(t)
 		if len(slow) == 0 || t.Failed() {
 			return text
 		}

@@ -11,6 +11,7 @@ import (
 type Budget struct {
 	scale     float64
 	unlimited bool
+	patience  time.Duration
 
 	mu       sync.Mutex
 	lanes    map[string]*lane        // by command, made when needed; "" for all unknown ones
@@ -39,6 +40,7 @@ type Stats struct {
 func New(interval time.Duration) *Budget {
 	return &Budget{
 		scale:    scaleOf(interval),
+		patience: Patience,
 		lanes:    make(map[string]*lane),
 		expected: make(map[string]*expectation),
 		verify:   NewBucket(verifyRate, verifyBurst),
@@ -153,7 +155,7 @@ func (b *Budget) hold(now time.Time, v *Verdict, counts bool) {
 		b.over = now
 	}
 	b.held = now.Add(v.Wait)
-	v.TooMuch = now.Sub(b.over) >= Patience
+	v.TooMuch = now.Sub(b.over) >= b.patience
 }
 
 // Verified charges the time for verifying so many shares of the peer, of which some

@@ -18,6 +18,7 @@ const maxHosts = 4096
 // ended left, which time has refilled since.
 type Hosts struct {
 	interval time.Duration
+	patience time.Duration
 
 	mu    sync.Mutex
 	hosts map[string]*remains
@@ -33,12 +34,16 @@ type remains struct {
 
 // NewHosts returns a memory for a chain with that time between shares.
 func NewHosts(interval time.Duration) *Hosts {
-	return &Hosts{interval: interval, hosts: make(map[string]*remains)}
+	return &Hosts{interval: interval, patience: Patience, hosts: make(map[string]*remains)}
 }
+
+// SetPatience has budgets made from now on be out of patience sooner, for tests.
+func (h *Hosts) SetPatience(d time.Duration) { h.patience = d }
 
 // New returns the budget of a new connection of a host.
 func (h *Hosts) New(now time.Time, host string) *Budget {
 	b := New(h.interval)
+	b.patience = h.patience
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.hosts[host]

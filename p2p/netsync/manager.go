@@ -1,6 +1,7 @@
 package netsync
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -17,6 +18,8 @@ type Config struct {
 	Chain Chain
 	// Mode is how this node wants to hear of new shares.
 	Mode message.RelayMode
+	// StallTimeout is another one than the constant, for tests; 0: that.
+	StallTimeout time.Duration
 }
 
 // Manager holds the state of sync and relay; see the package comment. It must
@@ -24,6 +27,8 @@ type Config struct {
 type Manager struct {
 	chain Chain
 	mode  message.RelayMode
+	// stallTimeout is StallTimeout but in tests.
+	stallTimeout time.Duration
 
 	peers map[PeerID]*peerState
 	order []*peerState // the same peers by ascending id, for repeatable decisions
@@ -87,8 +92,11 @@ type peerState struct {
 // New returns a Manager without peers.
 func New(cfg Config) *Manager {
 	return &Manager{
-		chain:     cfg.Chain,
-		mode:      cfg.Mode,
+		chain: cfg.Chain,
+		mode:  cfg.Mode,
+
+		stallTimeout: cmp.Or(cfg.StallTimeout, StallTimeout),
+
 		patience:  minPatience,
 		peers:     make(map[PeerID]*peerState),
 		wants:     make(map[chainhash.Hash]*want),

@@ -34,7 +34,7 @@ func (m *Manager) Tick(now time.Time) []Action {
 
 func (m *Manager) isStalled(p *peerState) bool {
 	busy := len(p.requests) > 0 || !p.locator.IsZero()
-	return busy && m.now.Sub(p.progress) >= StallTimeout
+	return busy && m.now.Sub(p.progress) >= m.stallTimeout
 }
 
 // stall gives up all that the peer was asked for and asks others. What a session has
