@@ -289,3 +289,26 @@ func TestEviction(t *testing.T) {
 	}
 	a.stop()
 }
+
+// TestWithoutSlotLimits: of 500 connections from one group, handshakes under way or done,
+// as many are let in as it may have; all of them if the group is exempt.
+func TestWithoutSlotLimits(t *testing.T) {
+	const attempts, slots = 500, 114
+	for _, test := range []struct {
+		exempt, pending bool
+		want            int
+	}{
+		{false, true, MaxPendingPerGroup}, {false, false, slots / groupShare}, {true, false, attempts},
+	} {
+		l := newCallers()
+		for i := range attempts {
+			c := &caller{host: fmt.Sprint(i), group: "one", exempt: test.exempt, pending: test.pending}
+			if l.check(c, slots) == nil {
+				l.list[c] = struct{}{}
+			}
+		}
+		if got, _ := l.count(); got != test.want {
+			t.Errorf("%+v: %d of %d are let in", test, got, attempts)
+		}
+	}
+}

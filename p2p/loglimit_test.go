@@ -2,12 +2,15 @@ package p2p
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/decred/slog"
+
+	"github.com/p2poold/p2poold/p2p/budget"
 )
 
 // TestLogLimit: a flood of lines fills at most 1 MiB an hour, warnings have room
@@ -55,4 +58,17 @@ func TestLogLimit(t *testing.T) {
 			t.Errorf("%q is written", out.String())
 		}
 	})
+}
+
+// TestLogWithoutLimit: with room for any number of lines the same flood fills the disk.
+func TestLogWithoutLimit(t *testing.T) {
+	var out bytes.Buffer
+	log := limitLog(slog.NewBackend(&out).Logger("PEER"))
+	log.info = lineLimit{bytes: budget.NewBucket(0, math.MaxFloat64)}
+	for range 10_000 {
+		log.Infof("Connected to %s", strings.Repeat("x", 300))
+	}
+	if out.Len() < 10_000*300 || out.Len() < 10*logBurst {
+		t.Errorf("%d bytes of a flood are written", out.Len())
+	}
 }
