@@ -93,6 +93,7 @@ func TestHonestBesideFloods(t *testing.T) {
 		j := newJoinNet(t, 1_000)
 		first := j.start(t.TempDir())
 		first.mine(200)
+		j.single = true // of two siblings, the nodes may take different ones for their tip
 		node := j.startWith(t.TempDir(), func(_ *joinNode, cfg *p2p.Config) {
 			cfg.AddNode = []string{first.addr()}
 			if !limited {

@@ -16,7 +16,7 @@ func TestLargeFoes(t *testing.T) {
 	s.ally(t)
 	honest := s.frames(&message.ShareTxn{Raw: [][]byte{make([]byte, 300_000)}})
 	for _, part := range []int{10, 60_000} {
-		a := attack{name: fmt.Sprint(part, " bytes"), foes: 8, arm: func(s *siege) func(*foe) {
+		a := attack{name: fmt.Sprint(part, " bytes"), foes: 8, partial: true, arm: func(s *siege) func(*foe) {
 			return func(f *foe) {
 				l, err := f.meet()
 				if err != nil {
