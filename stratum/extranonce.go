@@ -45,17 +45,6 @@ func (a *allocator) take() (uint32, error) {
 	return 0, errNoExtranonce // 2³² connections: unreachable
 }
 
-// claim takes a certain value, unless it is taken.
-func (a *allocator) claim(value uint32) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, taken := a.live[value]; taken {
-		return false
-	}
-	a.live[value] = struct{}{}
-	return true
-}
-
 // release frees a value whose connection is gone.
 func (a *allocator) release(value uint32) {
 	a.mu.Lock()

@@ -116,6 +116,11 @@ func (s *session) spendJunk(now time.Time) error {
 func (s *session) flush(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.start(now)
+}
+
+// start ends the handshake if it is complete. It MUST be called with the mutex held.
+func (s *session) start(now time.Time) {
 	if s.ready || !s.subscribed || len(s.workers) == 0 {
 		return
 	}

@@ -65,12 +65,15 @@ type jobTable struct {
 	// quiet is the last second in which no job but the newest expires. To look at all
 	// of them, on thousands of connections every second, takes long.
 	quiet seconds
+	// own is the least id of a job that submissions are taken for. Older ones are here for
+	// what was submitted for them alone.
+	own uint64
 }
 
 // find returns the live job with the id that the client echoes, or nil.
 func (t *jobTable) find(id []byte) *liveJob {
 	n, err := strconv.ParseUint(string(id), 16, 64)
-	if err != nil {
+	if err != nil || n < t.own {
 		return nil
 	}
 	for i := len(t.jobs) - 1; i >= 0; i-- {
@@ -138,14 +141,31 @@ func (t *jobTable) retire(now seconds) {
 	})
 }
 
+// disown ends the time in which submissions for the present jobs are taken.
+func (t *jobTable) disown() {
+	if newest := t.newest(); newest != nil {
+		t.own = newest.id + 1
+	}
+}
+
 // drop frees the oldest job.
 func (t *jobTable) drop() {
 	t.forget(t.jobs[0])
 	t.jobs = slices.Delete(t.jobs, 0, 1)
 }
 
-// forget frees everything submitted for j.
+// forget frees everything submitted for j, which goes, unless a younger job has the same
+// headers: that inherits it.
 func (t *jobTable) forget(j *liveJob) {
+	if len(j.seen) == 0 {
+		return
+	}
+	for i := len(t.jobs) - 1; i >= 0; i-- {
+		if heir := t.jobs[i]; heir.lasting == j.lasting && heir.id > j.id {
+			heir.seen = append(heir.seen, j.seen...)
+			return
+		}
+	}
 	for _, key := range j.seen {
 		delete(t.seen, key)
 	}
@@ -159,9 +179,9 @@ func (t *jobTable) isDuplicate(hash *chainhash.Hash) bool {
 }
 
 // remember notes a header submitted for j. At the limit the oldest jobs go;
-// false means that j is the only one left and full.
+// false means that none is left but those with the headers of j.
 func (t *jobTable) remember(j *liveJob, hash *chainhash.Hash) bool {
-	for len(t.seen) >= maxSeen && len(t.jobs) > 1 && t.jobs[0] != j {
+	for len(t.seen) >= maxSeen && len(t.jobs) > 1 && t.jobs[0].lasting != j.lasting {
 		t.drop()
 	}
 	if len(t.seen) >= maxSeen {

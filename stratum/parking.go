@@ -18,8 +18,8 @@ const (
 	parkedFor = maxJobAge
 	// maxParkedJobs bounds the sessions that keep their jobs while they are parked, and
 	// parkedJobs and parkedSeen what each of them keeps of those: the jobs of the last
-	// 80 s at least, and as many submissions as a device hands in in half an hour. Each
-	// takes some 3 kB, 15 kB at worst: 12 to 60 MB for all.
+	// 80 s at least, and as many submissions as a device hands in in half an hour. With
+	// more of them it keeps none. Each takes some 3 kB, 15 kB at worst: 12 to 60 MB for all.
 	maxParkedJobs, parkedJobs, parkedSeen = 4096, 8, 512
 	// sweepEvery is how often parked jobs are looked at.
 	sweepEvery = 10 * time.Second
@@ -35,7 +35,8 @@ var errTakenOver = errors.New("another connection goes on with the session")
 // parked is what a session leaves to the connection that names it.
 type parked struct {
 	id          sessionID
-	extranonce1 uint32 // stays reserved
+	extranonce1 uint32 // reserved if whole; else of no meaning
+	whole       bool   // all submissions that may come again are in jobs
 	ended       time.Time
 
 	userAgent string
@@ -92,13 +93,22 @@ func (p *parking) leave(s *session, left *parked) {
 	}
 }
 
+// strip takes the jobs away, and gives the extranonce1 back.
+func (left *parked) strip(extranonces *allocator) {
+	left.jobs = jobTable{}
+	if left.whole {
+		left.whole = false
+		extranonces.release(left.extranonce1)
+	}
+}
+
 // add MUST be called with the mutex held.
 func (p *parking) add(left *parked) {
 	if len(left.jobs.jobs) > 0 {
 		if p.withJobs < maxParkedJobs {
 			p.withJobs++
 		} else {
-			left.jobs = jobTable{}
+			left.strip(p.extranonces)
 		}
 	}
 	if len(p.parked) >= p.limit {
@@ -119,7 +129,7 @@ func (p *parking) remove(e *list.Element) *parked {
 
 // drop frees a parked session for good. It MUST be called with the mutex held.
 func (p *parking) drop(e *list.Element) {
-	p.extranonces.release(p.remove(e).extranonce1)
+	p.remove(e).strip(p.extranonces)
 }
 
 // claim returns the session that a client at peer names, if it may go on there: one whose
@@ -131,7 +141,7 @@ func (p *parking) claim(id sessionID, peer netip.Addr, now time.Time) *parked {
 		defer p.mu.Unlock()
 		left := p.remove(e)
 		if now.Sub(left.ended) > parkedFor {
-			p.extranonces.release(left.extranonce1)
+			left.strip(p.extranonces)
 			return nil
 		}
 		return left
@@ -190,7 +200,7 @@ func (p *parking) restore(list []savedSession, now time.Time) (n int) {
 	defer p.mu.Unlock()
 	for i := len(list) - 1; i >= 0; i-- {
 		left := restoredSession(&list[i], now)
-		if now.Sub(left.ended) > parkedFor || p.parked[left.id] != nil || !p.extranonces.claim(left.extranonce1) {
+		if now.Sub(left.ended) > parkedFor || p.parked[left.id] != nil {
 			continue
 		}
 		p.add(left)
@@ -199,10 +209,15 @@ func (p *parking) restore(list []savedSession, now time.Time) (n int) {
 	return n
 }
 
-// park reduces the jobs to what a parked session keeps.
-func (t *jobTable) park() {
-	for len(t.jobs) > parkedJobs || len(t.seen) > parkedSeen && len(t.jobs) > 0 {
+// park reduces the jobs to what a parked session keeps. It reports whether all submissions
+// for what is left are known; otherwise nothing is left.
+func (t *jobTable) park() (whole bool) {
+	for len(t.jobs) > parkedJobs {
 		t.drop()
+	}
+	if len(t.seen) > parkedSeen {
+		*t = jobTable{}
+		return false
 	}
 	seen := t.seen
 	t.seen = nil // maps don't shrink
@@ -212,6 +227,7 @@ func (t *jobTable) park() {
 			t.seen[key] = struct{}{}
 		}
 	}
+	return true
 }
 
 // age frees the jobs that have expired, on a table that gets no new ones. tip is the

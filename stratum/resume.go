@@ -33,30 +33,41 @@ func (s *session) enter(params []byte, now time.Time) {
 	}
 	s.entered = true
 	var buf [maxParams][]byte
-	if text, ok := stringValue(arg(args(params, &buf), 1)); ok {
+	list := args(params, &buf)
+	if text, ok := stringValue(arg(list, 1)); ok {
 		if id, ok := parseSessionID(text); ok {
-			s.was = s.parking.claim(id, s.peer, now)
+			if p := s.parking.claim(id, s.peer, now); p != nil {
+				agent, _ := stringValue(arg(list, 0))
+				s.inherit(p, printable(string(agent), maxUserAgent))
+			}
 		}
-	}
-	if s.was != nil {
-		s.mu.Lock()
-		s.parking.extranonces.release(s.extranonce1)
-		s.id, s.extranonce1 = s.was.id, s.was.extranonce1
-		s.mu.Unlock()
 	}
 	s.parking.enter(s)
 }
 
+// inherit takes over a session's id, and its extranonce1 if the same device goes on with
+// it and all that was handed in is known: under a fresh one no header can come again.
+func (s *session) inherit(p *parked, agent string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id = p.id
+	switch {
+	case agent != p.userAgent: // another device
+		p.strip(s.parking.extranonces)
+		return
+	case p.whole:
+		s.parking.extranonces.release(s.extranonce1)
+		s.extranonce1 = p.extranonce1
+	}
+	s.was = p
+}
+
 // resume takes over what the session left that this one goes on with. The first job is
-// clean: the client has none now. It MUST be called with the mutex held, when user agent
-// and device are known.
+// clean: the client has none now. It MUST be called with the mutex held, when the device is
+// known.
 func (s *session) resume() {
 	p := s.was
 	if p == nil || s.ready {
-		return
-	}
-	if p.userAgent != s.userAgent {
-		s.was = nil // another device
 		return
 	}
 	s.jobs, s.tip, s.sentDiff = p.jobs, p.tip, p.sentDiff
@@ -68,7 +79,8 @@ func (s *session) resume() {
 }
 
 // resumed reports whether the first worker of a session that goes on is the one that it
-// had, who gets what it left. Another gets nothing of it, as old jobs pay the old one.
+// had, who gets what it left. Another gets nothing of it, as old jobs pay the old one, but
+// what was handed in stays known: the extranonce is the same, and the address may be.
 func (s *session) resumed(username string, now time.Time) bool {
 	if s.was == nil || s.ready {
 		return false
@@ -77,18 +89,24 @@ func (s *session) resumed(username string, now time.Time) bool {
 		return true
 	}
 	s.was = nil
-	s.jobs, s.sentDiff, s.carrier = jobTable{}, 0, carrier{}
+	s.jobs.disown()
+	s.sentDiff, s.carrier = 0, carrier{}
 	s.classAsked, s.lowered, s.startedBy, s.worked = false, false, byServer, false
 	s.vardiff = newVardiff(s.cfg.StartDifficulty, s.cfg.MinDifficulty)
 	s.identify()
 	return false
 }
 
-// left is what the session leaves. It MUST be called with the mutex held.
+// left is what the session leaves. Its extranonce1 is free if not all of its jobs are kept.
+// It MUST be called with the mutex held.
 func (s *session) left(now time.Time) *parked {
-	s.jobs.park()
+	whole := s.jobs.park()
+	if !whole {
+		s.parking.extranonces.release(s.extranonce1)
+	}
 	return &parked{
-		id: s.id, extranonce1: s.extranonce1, ended: now,
+		whole: whole,
+		id:    s.id, extranonce1: s.extranonce1, ended: now,
 		userAgent: s.userAgent, user: s.user, vardiff: s.vardiff, startedBy: s.startedBy, least: s.least,
 		sentDiff: s.sentDiff, class: classState{s.class, s.classAsked, s.lowered},
 		carrier: s.carrier, jobs: s.jobs, tip: s.tip,
@@ -117,7 +135,10 @@ func (s *session) depart(now time.Time) {
 	switch {
 	case surrendered:
 	case s.was != nil:
-		left = s.was // it broke off before it had a job
+		left = s.was // it broke off before it had a job, and before any submission
+		if !left.whole {
+			s.parking.extranonces.release(s.extranonce1) // a fresh one
+		}
 	case s.ready && s.worked && !s.ladder.sentAway():
 		left = s.left(now)
 	}
@@ -132,16 +153,17 @@ func (s *session) depart(now time.Time) {
 // saved is a parked session as the state file has it.
 func (p *parked) saved() savedSession {
 	return savedSession{
-		ID: hex.EncodeToString(p.id[:]), Extranonce1: p.extranonce1, Ended: unix(p.ended), UserAgent: p.userAgent, User: p.user,
+		ID: hex.EncodeToString(p.id[:]), Ended: unix(p.ended), UserAgent: p.userAgent, User: p.user,
 		Difficulty: p.vardiff.diff, Settled: p.vardiff.settled, Fixed: p.vardiff.fixed, Least: p.least, Rank: p.startedBy,
 		Class: p.class.class.Outputs(), ClassAsked: p.class.asked, Lowered: p.class.lowered,
 	}
 }
 
-// restoredSession is the inverse, for a valid e.
+// restoredSession is the inverse, for a valid e. What was handed in is not known any more,
+// so that there is no extranonce1.
 func restoredSession(e *savedSession, now time.Time) *parked {
 	p := &parked{
-		extranonce1: e.Extranonce1, ended: fromUnix(e.Ended, now), userAgent: e.UserAgent, user: e.User,
+		ended: fromUnix(e.Ended, now), userAgent: e.UserAgent, user: e.User,
 		startedBy: e.Rank, least: e.Least,
 		vardiff: vardiff{diff: e.Difficulty, settled: e.Settled, fixed: e.Fixed},
 	}

@@ -318,14 +318,14 @@ func TestParkingIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		left := &parked{extranonce1: e, ended: now, jobs: jobTable{jobs: []*liveJob{{lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}}}}
+		left := &parked{extranonce1: e, whole: true, ended: now, jobs: jobTable{jobs: []*liveJob{{lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}}}}
 		left.id = sessionID(appendUint32(nil, uint32(i)))
 		p.leave(&session{id: left.id}, left)
 	}
 	for i := range limit + 5 {
 		leave(i)
 	}
-	if len(p.parked) != limit || p.order.Len() != limit || p.withJobs > maxParkedJobs || len(a.live) != limit {
+	if len(p.parked) != limit || p.order.Len() != limit || p.withJobs > maxParkedJobs || len(a.live) != p.withJobs {
 		t.Errorf("%d parked, %d in order, %d with jobs, %d extranonces", len(p.parked), p.order.Len(), p.withJobs, len(a.live))
 	}
 	if _, ok := p.parked[sessionID(appendUint32(nil, 4))]; ok {
@@ -340,16 +340,21 @@ func TestParkingIsBounded(t *testing.T) {
 	for i := range 2 * parkedJobs {
 		j := &liveJob{id: uint64(i), lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}
 		jobs.add(j)
-		for k := range 100 {
+		for k := range 50 {
 			jobs.remember(j, &chainhash.Hash{byte(i), byte(k)})
 		}
 	}
-	jobs.park()
-	if len(jobs.jobs) > parkedJobs || len(jobs.seen) > parkedSeen || jobs.newest().id != 2*parkedJobs-1 {
+	if !jobs.park() || len(jobs.jobs) != parkedJobs || len(jobs.seen) > parkedSeen || jobs.newest().id != 2*parkedJobs-1 {
 		t.Errorf("%d jobs, %d submissions", len(jobs.jobs), len(jobs.seen))
 	}
 	if !jobs.isDuplicate(&chainhash.Hash{2*parkedJobs - 1, 5}) {
 		t.Error("a submission is forgotten")
+	}
+	for k := range parkedSeen {
+		jobs.remember(jobs.newest(), &chainhash.Hash{byte(k), byte(k >> 8), 1})
+	}
+	if jobs.park() || len(jobs.jobs) != 0 || len(jobs.seen) != 0 {
+		t.Errorf("%d jobs, %d submissions of a session that has too many", len(jobs.jobs), len(jobs.seen))
 	}
 }
 
@@ -381,7 +386,8 @@ func TestSessionsCycle(t *testing.T) {
 	})
 }
 
-// TestSessionOverRestart: statistics and sessions go on over a restart.
+// TestSessionOverRestart: statistics and sessions go on over a restart, but what was handed
+// in is not known any more, so that the extranonce is another one.
 func TestSessionOverRestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "miners.dat")
@@ -399,6 +405,7 @@ func TestSessionOverRestart(t *testing.T) {
 		h = newEasyHarness(t, withFile)
 		defer h.stop()
 		h.server.jobNumber.Store(1 << 20) // drawn at random but in tests
+		h.server.extranonces.next = 1
 		w := h.server.Workers()
 		if len(w) != 1 || w[0].Accepted != 1 || w[0].Connections != 0 || w[0].BestDifficulty != before.BestDifficulty ||
 			w[0].UserAgent != someRig || w[0].Class != before.Class || w[0].LastSubmit.Unix() != before.LastSubmit.Unix() {
@@ -413,7 +420,7 @@ func TestSessionOverRestart(t *testing.T) {
 			t.Errorf("all together %v after %v", got, rate)
 		}
 		back := h.visit(someRig, v.id, "rig")
-		if back.id != v.id || back.job.extranonce1 != v.job.extranonce1 || back.job.difficulty != v.job.difficulty || !back.job.clean {
+		if back.id != v.id || back.job.extranonce1 == v.job.extranonce1 || back.job.difficulty != v.job.difficulty || !back.job.clean {
 			t.Errorf("session %s with %s, was %s with %s", back.id, back.job.extranonce1, v.id, v.job.extranonce1)
 		}
 		back.send(v.job.submitLine("rig", 0))

@@ -267,7 +267,7 @@ func TestJobTableLimits(t *testing.T) {
 	}
 
 	// What is remembered goes with its job.
-	old, young := table.newest(), &liveJob{id: 1000, lasting: job, created: secondsOf(now)}
+	old, young := table.newest(), &liveJob{id: 1000, lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}
 	table.add(young)
 	for i := range maxSeen + 1 {
 		j := old

@@ -28,7 +28,7 @@ func someState() *savedState {
 			Past: &savedPast{UserAgent: "rig/1", Difficulty: 1000, Class: 12, Lowered: true, At: 1_699_999_000},
 		}},
 		sessions: []savedSession{{
-			ID: "5e5510ff00000001", Extranonce1: 0xabcd0001, Ended: 1_699_999_999, UserAgent: "rig/1", User: "x", Difficulty: 512,
+			ID: "5e5510ff00000001", Ended: 1_699_999_999, UserAgent: "rig/1", User: "x", Difficulty: 512,
 			Settled: 511, Fixed: 510, Least: 1, Rank: byUser, Class: 12, ClassAsked: true, Lowered: true,
 		}},
 	}
@@ -73,7 +73,6 @@ func TestStateRestored(t *testing.T) {
 	state.workers[1].Worker = "cellar"
 	state.workers[2].Address = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4" // another network's
 	state.workers[3].Address = "not an address"
-	state.sessions[1].ID = "5e5510ff00000002" // with an extranonce that is taken
 	state.sessions[2].Ended -= 601
 	r := newRegistry(state.at)
 	r.restore(state, &names{params: &chaincfg.RegressionNetParams}, state.at.Add(-time.Hour))

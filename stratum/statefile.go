@@ -80,21 +80,21 @@ type savedPast struct {
 	At         int64   `json:"at"`
 }
 
-// savedSession is a parked session in the state file, without its jobs.
+// savedSession is a parked session in the state file, without its jobs, and without its
+// extranonce1, which is of no use without what was handed in for them.
 type savedSession struct {
-	ID          string  `json:"id"`
-	Extranonce1 uint32  `json:"extranonce1"`
-	Ended       int64   `json:"ended"`
-	UserAgent   string  `json:"useragent"`
-	User        string  `json:"user"`
-	Difficulty  float64 `json:"difficulty"`
-	Settled     float64 `json:"settled"`
-	Fixed       float64 `json:"fixed"`
-	Least       float64 `json:"least"`
-	Rank        rank    `json:"rank"`
-	Class       int     `json:"class"`
-	ClassAsked  bool    `json:"classasked"`
-	Lowered     bool    `json:"lowered"`
+	ID         string  `json:"id"`
+	Ended      int64   `json:"ended"`
+	UserAgent  string  `json:"useragent"`
+	User       string  `json:"user"`
+	Difficulty float64 `json:"difficulty"`
+	Settled    float64 `json:"settled"`
+	Fixed      float64 `json:"fixed"`
+	Least      float64 `json:"least"`
+	Rank       rank    `json:"rank"`
+	Class      int     `json:"class"`
+	ClassAsked bool    `json:"classasked"`
+	Lowered    bool    `json:"lowered"`
 }
 
 // savedState is the content of the state file.

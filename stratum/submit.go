@@ -75,7 +75,7 @@ func parseSubmission(params []byte) (submission, *stratumError) {
 // handleSubmit answers one mining.submit after its verdict. It returns how long
 // to wait before the next message; an error ends the connection.
 func (s *session) handleSubmit(ctx context.Context, req request, now time.Time) (delay time.Duration, err error) {
-	solved, e := s.submit(ctx, req.params)
+	solved, e := s.submit(ctx, req.params, now)
 	result := resultTrue
 	if e != nil {
 		result = resultFalse
@@ -97,12 +97,13 @@ func (s *session) handleSubmit(ctx context.Context, req request, now time.Time) 
 // submit judges a submission. A solution goes to the source as soon as its
 // hash is known; statistics and vardiff come after it. solved says that there
 // was one.
-func (s *session) submit(ctx context.Context, params []byte) (solved bool, e *stratumError) {
+func (s *session) submit(ctx context.Context, params []byte, now time.Time) (solved bool, e *stratumError) {
 	sub, e := parseSubmission(params)
 	if e != nil {
 		return false, e
 	}
 	s.mu.Lock()
+	s.start(now) // what goes on with a session has jobs before its first
 	w, j := s.worker(sub.user), s.jobs.find(sub.jobID)
 	subscribed, tip := s.subscribed, s.tip
 	s.mu.Unlock()

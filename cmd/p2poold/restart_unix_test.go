@@ -249,7 +249,7 @@ func TestRestart(t *testing.T) {
 		if refused.Load() > 0 {
 			t.Errorf("%d of %d connections refused", refused.Load(), knocks.Load())
 		}
-		if back.session != m.session || back.extranonce1 != m.extranonce1 {
+		if back.session != m.session || back.extranonce1 == m.extranonce1 {
 			t.Errorf("session %s with %s, was %s with %s", back.session, back.extranonce1, m.session, m.extranonce1)
 		}
 		m = back
