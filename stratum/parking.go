@@ -147,13 +147,19 @@ func (p *parking) claim(id sessionID, peer netip.Addr, now time.Time) *parked {
 		return left
 	}
 	s := p.live[id]
+	p.mu.Unlock()
 	if s == nil || s.peer != peer || now.Sub(s.connected) < takeoverAge {
-		p.mu.Unlock()
 		return nil
 	}
-	delete(p.live, id)
-	p.mu.Unlock()
 	left := s.surrender(now)
+	if left == nil {
+		return nil // it has nothing to leave, or is about to end
+	}
+	p.mu.Lock()
+	if p.live[id] == s {
+		delete(p.live, id)
+	}
+	p.mu.Unlock()
 	s.out.cut(errTakenOver)
 	return left
 }

@@ -216,6 +216,29 @@ func TestSessionTakenOver(t *testing.T) {
 	})
 }
 
+// TestSessionWithoutWorkerStays: a connection that has not logged in has nothing to leave,
+// and does not end because another one names its session.
+func TestSessionWithoutWorkerStays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newEasyHarness(t, nil)
+		defer h.stop()
+		first := visit{client: h.connect()}
+		first.send(fmt.Sprintf(`{"id":1,"method":"mining.subscribe","params":["%s"]}`, someRig))
+		first.want(`{"id":1,"result":` + subscribeResult + `,"error":null}`)
+		time.Sleep(takeoverAge)
+		if second := h.visit(someRig, "5e5510ff00000001", "rig"); second.id == "5e5510ff00000001" {
+			t.Error("taken over")
+		}
+		first.send(`{"id":2,"method":"mining.authorize","params":["rig","x"]}`)
+		first.want(`{"id":2,"result":true,"error":null}`)
+		first.client.job()
+		time.Sleep(takeoverAge)
+		if third := h.visit(someRig, "5e5510ff00000001", "rig"); third.id != "5e5510ff00000001" || !first.closed() {
+			t.Error("not taken over once there is a worker")
+		}
+	})
+}
+
 // TestSessionNotResumed: what does not go on with a session, and what gets nothing of it.
 func TestSessionNotResumed(t *testing.T) {
 	const address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
