@@ -190,11 +190,21 @@ func TestAllocatorIsUnique(t *testing.T) {
 func TestRegistryIsBounded(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	r := newRegistry(now)
+	// works has a worker come, hand in something and leave.
+	works := func(name string) {
+		w := r.connect(identity{worker: name}, "", share.Class12, now)
+		if w.accepted(credit{}, now) {
+			r.proves(w)
+		}
+		r.disconnect(w)
+	}
 	connected := r.connect(identity{worker: "stays"}, "", share.Class12, now)
+	if connected.accepted(credit{}, now) {
+		r.proves(connected)
+	}
 	for i := range maxWorkers + 100 {
 		now = now.Add(time.Second)
-		name := string(appendUint32(nil, uint32(i)))
-		r.disconnect(r.connect(identity{worker: name}, "", share.Class12, now))
+		works(string(appendUint32(nil, uint32(i))))
 	}
 	list := r.list(now)
 	if len(list) != maxWorkers {
@@ -210,11 +220,11 @@ func TestRegistryIsBounded(t *testing.T) {
 	// The one that has been away longest returns, and stays for it.
 	oldest := string(appendUint32(nil, 101))
 	back := r.connect(identity{worker: oldest}, "", share.Class12, now)
-	r.connect(identity{worker: "new"}, "", share.Class12, now)
+	works("new")
 	if r.workers[oldest] != back || r.workers[string(appendUint32(nil, 102))] != nil {
 		t.Error("not the one away longest was forgotten")
 	}
-	if n := r.away.Len(); n != maxWorkers-3 {
+	if n := r.away.Len(); n != maxWorkers-2 {
 		t.Errorf("%d workers away", n)
 	}
 }
@@ -224,12 +234,65 @@ func TestRegistryFullOfConnected(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	r := newRegistry(now)
 	for i := range maxWorkers {
-		r.connect(identity{worker: string(appendUint32(nil, uint32(i)))}, "", share.Class12, now)
+		w := r.connect(identity{worker: string(appendUint32(nil, uint32(i)))}, "", share.Class12, now)
+		w.accepted(credit{}, now)
+		r.proves(w)
 	}
 	further := r.connect(identity{worker: "further"}, "", share.Class12, now)
+	further.accepted(credit{}, now)
+	r.proves(further)
 	r.disconnect(further)
 	if len(r.workers) != maxWorkers || r.workers["further"] != nil || r.away.Len() != 0 {
 		t.Errorf("%d workers, %d away", len(r.workers), r.away.Len())
+	}
+}
+
+// TestRegistryKeepsWhoWorked: names that are authorized and never used, on connections that
+// stay or go, displace nobody who has handed in good work, and who does finds a place.
+func TestRegistryKeepsWhoWorked(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	r := newRegistry(now)
+	name := func(i int) identity { return identity{worker: string(appendUint32(nil, uint32(i)))} }
+	const worked = 100
+	for i := range worked {
+		w := r.connect(name(i), "", share.Class12, now)
+		w.accepted(credit{}, now)
+		r.proves(w)
+		r.disconnect(w)
+	}
+	device := r.connect(identity{worker: "device"}, "", share.Class12, now) // at its first submission
+	for i := range 2 * maxWorkers {
+		w := r.connect(name(worked+i), "", share.Class12, now)
+		if i%2 == 0 {
+			r.disconnect(w)
+		}
+	}
+	for i := range worked {
+		if r.workers[string(appendUint32(nil, uint32(i)))] == nil {
+			t.Fatalf("worker %d is forgotten", i)
+		}
+	}
+	if len(r.workers) != maxWorkers || r.away.Len() != worked || r.untried.Len() != maxWorkers-worked {
+		t.Errorf("%d workers, %d away, %d untried", len(r.workers), r.away.Len(), r.untried.Len())
+	}
+	// It was forgotten meanwhile, or not; another connection of the name counts as well.
+	second := r.connect(identity{worker: "device"}, "", share.Class12, now)
+	device.accepted(credit{}, now)
+	r.proves(device)
+	if r.workers["device"] != device || len(r.workers) > maxWorkers || device.untried != nil {
+		t.Error("who works is not listed")
+	}
+	r.disconnect(second)
+	r.disconnect(device)
+	if second != device && second.untried != nil || r.untried.Len()+r.away.Len() != len(r.workers) {
+		t.Errorf("%d workers, %d away, %d untried", len(r.workers), r.away.Len(), r.untried.Len())
+	}
+
+	// Over a restart.
+	r2 := newRegistry(now)
+	r2.restore(&savedState{at: now, workers: r.save(now)}, &names{params: &chaincfg.RegressionNetParams, own: true}, now)
+	if r2.away.Len() != r.away.Len() || r2.untried.Len() != len(r.workers)-r.away.Len() {
+		t.Errorf("%d away, %d untried after a restart", r2.away.Len(), r2.untried.Len())
 	}
 }
 

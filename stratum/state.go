@@ -113,7 +113,11 @@ func (r *registry) restore(state *savedState, n *names, now time.Time) {
 			continue
 		}
 		w := restoredWorker(saved, id, state.at, now)
-		w.away = r.away.PushBack(w)
+		if saved.Accepted > 0 {
+			w.away = r.away.PushBack(w)
+		} else {
+			w.untried = r.untried.PushBack(w)
+		}
 		r.workers[name] = w
 		r.total.join(&w.meter)
 	}

@@ -252,6 +252,8 @@ func (s *session) credit(w *worker, c credit) {
 	s.vardiff.accepted(c.difficulty)
 	s.worked = true
 	s.mu.Unlock()
-	w.accepted(c, now)
+	if w.accepted(c, now) {
+		s.registry.proves(w)
+	}
 	s.registry.credit(c.difficulty, now)
 }

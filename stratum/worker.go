@@ -11,8 +11,9 @@ import (
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
-// maxWorkers bounds the workers that statistics are kept for. When it is
-// reached the one that has been away longest makes room.
+// maxWorkers bounds the workers that statistics are kept for. When it is reached one that
+// has never handed in good work makes room, which costs nothing to be; if there is none,
+// the one that has been away longest does, but only for one that has.
 const maxWorkers = 10_000
 
 // WorkerInfo is a snapshot of one worker's statistics. A worker is a username
@@ -63,7 +64,9 @@ type worker struct {
 	meter meter
 	late  lateness
 
-	away *list.Element // in registry.away, whose mutex protects it; nil while connected
+	// The registry's mutex protects these. One that is listed and has neither is connected.
+	away    *list.Element // in registry.away
+	untried *list.Element // in registry.untried
 }
 
 // credit is an accepted submission.
@@ -73,7 +76,8 @@ type credit struct {
 	share      bool    // the sharechain took it
 }
 
-func (w *worker) accepted(c credit, now time.Time) {
+// accepted reports whether it was the first.
+func (w *worker) accepted(c credit, now time.Time) (first bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.info.Accepted++
@@ -84,6 +88,7 @@ func (w *worker) accepted(c credit, now time.Time) {
 	w.info.BestDifficulty = max(w.info.BestDifficulty, c.best)
 	w.info.BestSession = max(w.info.BestSession, c.best)
 	w.meter.add(c.difficulty*hashesPerDifficulty, now)
+	return w.info.Accepted == 1
 }
 
 // newBlock notes that a connection of the worker got a job on a new Bitcoin block.
@@ -144,6 +149,7 @@ type registry struct {
 	mu      sync.Mutex
 	workers map[string]*worker
 	away    list.List // the *worker without a connection, the longest away in front
+	untried list.List // the *worker that never had a submission accepted, those without a connection in front
 
 	totalMu sync.Mutex
 	total   meter
@@ -156,8 +162,8 @@ func newRegistry(now time.Time) *registry {
 	}
 }
 
-// connect returns the worker of a name and counts a connection. When the
-// registry is full of connected workers the new one is not listed.
+// connect returns the worker of a name and counts a connection. When the registry is full
+// of workers that have worked, a new one is not listed before it has.
 func (r *registry) connect(id identity, userAgent string, class share.Class, now time.Time) *worker {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,14 +172,12 @@ func (r *registry) connect(id identity, userAgent string, class share.Class, now
 	if w == nil {
 		w = &worker{meter: newMeter(now)}
 		w.info.Name, w.info.Address, w.info.Worker = name, id.address, id.worker
-		if len(r.workers) < maxWorkers || r.evict() {
+		if len(r.workers) < maxWorkers || r.evict(&r.untried) {
 			r.workers[name] = w
+			w.untried = r.untried.PushBack(w)
 		}
 	}
-	if w.away != nil {
-		r.away.Remove(w.away)
-		w.away = nil
-	}
+	r.returns(w)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.info.Payee, w.info.UserAgent, w.info.Class = bytes.Clone(id.payee), userAgent, class
@@ -184,16 +188,58 @@ func (r *registry) connect(id identity, userAgent string, class share.Class, now
 	return w
 }
 
-// evict forgets the worker that has been away longest. It MUST be called with
-// the registry's mutex held.
-func (r *registry) evict() bool {
-	oldest := r.away.Front()
-	if oldest == nil {
+// returns notes that a worker has a connection. It MUST be called with the registry's
+// mutex held.
+func (r *registry) returns(w *worker) {
+	switch {
+	case w.untried != nil:
+		r.untried.MoveToBack(w.untried)
+	case w.away != nil:
+		r.away.Remove(w.away)
+		w.away = nil
+	}
+}
+
+// evict forgets the first worker of one of the lists. It MUST be called with the
+// registry's mutex held.
+func (r *registry) evict(from *list.List) bool {
+	first := from.Front()
+	if first == nil {
 		return false
 	}
-	w := r.away.Remove(oldest).(*worker)
+	w := from.Remove(first).(*worker)
+	w.away, w.untried = nil, nil
 	delete(r.workers, w.info.Name)
 	return true
+}
+
+// proves notes the first accepted submission of a worker: it is listed from now on, and
+// kept as long as there is room for those who have worked.
+func (r *registry) proves(w *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := w.name()
+	switch listed := r.workers[name]; {
+	case listed == w:
+		r.untried.Remove(w.untried)
+		w.untried = nil
+	case listed != nil && listed.untried == nil:
+		return // there is one of the name, which other connections have
+	default:
+		if listed != nil {
+			r.untried.Remove(listed.untried)
+			listed.untried = nil
+		} else if len(r.workers) >= maxWorkers && !r.evict(&r.untried) && !r.evict(&r.away) {
+			return // all are connected
+		}
+		r.workers[name] = w
+	}
+	w.mu.Lock()
+	connections := w.info.Connections
+	w.mu.Unlock()
+	if connections == 0 {
+		w.away = r.away.PushBack(w)
+	}
 }
 
 // disconnect counts a connection less.
@@ -207,7 +253,10 @@ func (r *registry) disconnect(w *worker) {
 		return
 	}
 	w.info.ConnectedSince = time.Time{}
-	if r.workers[w.info.Name] == w { // not if it was never listed
+	switch {
+	case w.untried != nil:
+		r.untried.MoveToFront(w.untried)
+	case r.workers[w.info.Name] == w: // not if it was never listed
 		w.away = r.away.PushBack(w)
 	}
 }
