@@ -73,11 +73,18 @@ func acceptedAt(conn net.Conn) time.Time {
 	return time.Now()
 }
 
-// settle tells that the miner has logged in, so that its connection does not have to
-// make room for others any more.
+// settle tells that the miner has logged in, or that there was no work for it: it has some
+// minutes before its connection makes room for others.
 func (o *outbox) settle() {
 	if c, ok := o.conn.(interface{ Settle() }); ok {
 		c.Settle()
+	}
+}
+
+// works tells that the miner has handed in good work.
+func (o *outbox) works() {
+	if c, ok := o.conn.(interface{ Work() }); ok {
+		c.Work()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -213,6 +214,70 @@ func TestRoomForMiners(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	})
+}
+
+// TestRoomOfIdle: who logs in and does no work keeps nobody out who does, whatever else he
+// says; who works stays.
+func TestRoomOfIdle(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newEasyHarness(t, func(c *Config) { c.MaxConnections = 3 })
+		defer h.stop()
+		works := h.visit(someRig, "", "works")
+		miners := []visit{works, h.visit(someRig, "", "a"), h.visit(someRig, "", "b")}
+		for i := range 16 { // every 20 s, lest notifies pile up
+			works.send(works.job.submitLine("works", works.job.solve(t, easy, uint32(1000*i), true)))
+			for _, v := range miners {
+				v.send(`{"id":9,"method":"mining.ping"}`)
+				for v.line() != `{"id":9,"result":"pong","error":null}` {
+				}
+			}
+			time.Sleep(20 * time.Second)
+		}
+		h.connect().login("late")
+		if c := h.server.Port(0).Counts.Limits; c.Evicted != 1 || c.Full != 0 || works.closed() {
+			t.Errorf("%+v", c)
+		}
+		if w := h.server.Workers(); w[len(w)-1].Name != "works" || w[len(w)-1].Accepted != 16 {
+			t.Errorf("%+v", w)
+		}
+	})
+}
+
+// TestTalkIsNoWork: a connection without good work ends after hours, whatever its client
+// says, but not for a time in which there was none to do.
+func TestTalkIsNoWork(t *testing.T) {
+	for name, work := range map[string]bool{"idle": true, "no work": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := newEasyHarness(t, nil)
+				defer h.stop()
+				v := h.visit(someRig, "", "rig")
+				began, ended := time.Now(), make(chan time.Time, 1)
+				v.conn.SetReadDeadline(time.Time{})
+				go func() {
+					io.Copy(io.Discard, v.r)
+					ended <- time.Now()
+				}()
+				if !work {
+					h.source.set(nil, "test")
+				}
+				for time.Since(began) < workTimeout+2*idleTimeout && len(ended) == 0 {
+					v.conn.Write([]byte(`{"id":9,"method":"mining.ping"}` + "\n")) // may have ended
+					time.Sleep(idleTimeout / 2)
+					synctest.Wait()
+				}
+				if got := len(ended) > 0; got != work {
+					t.Fatalf("ended: %v", got)
+				}
+				if work {
+					if lasted := (<-ended).Sub(began); lasted < workTimeout-tickEvery || lasted > workTimeout+tickEvery {
+						t.Errorf("it lasted %v", lasted)
+					}
+				}
+				v.conn.Close()
+			})
+		})
+	}
 }
 
 // TestHalfOpenOverTCP: what TestSlowloris shows in virtual time, on real sockets: it prints

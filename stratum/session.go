@@ -18,8 +18,15 @@ const (
 	// handshakeTimeout is how long a client has to subscribe and authorize.
 	handshakeTimeout = 60 * time.Second
 	// idleTimeout is the longest silence of an authorized client. Vardiff makes a
-	// working device submit every few seconds; a paused one may stay a while.
+	// working device submit every few seconds; a paused one may stay a while, unless
+	// all places are taken.
 	idleTimeout = 30 * time.Minute
+	// workTimeout is the longest time without good work, whatever else a client says. It is
+	// long for the sake of those who fix a difficulty that they hardly ever meet; to come
+	// back costs a device nothing.
+	workTimeout = 6 * time.Hour
+	// workNoticeEvery is how often at most a connection's place is told of good work.
+	workNoticeEvery = time.Minute
 	// notifyEvery is the age of a job at which a fresh one is sent. Clients give up
 	// a silent server: cpuminer after 120 s, cgminer after 90 s, some in a minute.
 	notifyEvery = 25 * time.Second
@@ -102,6 +109,7 @@ type session struct {
 	excused     bool     // the search for a cut coinbase considers the last submission
 	notes       []string // to be shown with the first job
 	lastHeard   time.Time
+	lastWork    time.Time // good, or when there was none to do, to workNoticeEvery; zero: never
 	messages    bucket
 	shares      bucket
 	junk        bucket
@@ -149,6 +157,8 @@ func (s *session) deliver(now time.Time) {
 func (s *session) sendJob(now time.Time) {
 	ws := s.current()
 	if ws.work == nil {
+		s.lastWork = now
+		s.out.settle()
 		s.sendReason(ws.reason, now)
 		return
 	}
@@ -235,7 +245,11 @@ func (s *session) tick(now time.Time) (expired bool) {
 	if !s.ready {
 		return now.Sub(s.connected) > handshakeTimeout-2*tickEvery // a tick may come late
 	}
-	if now.Sub(s.lastHeard) >= idleTimeout {
+	began := s.lastWork
+	if began.IsZero() {
+		began = s.connected
+	}
+	if now.Sub(s.lastHeard) >= idleTimeout || now.Sub(began) >= workTimeout {
 		return true
 	}
 	s.jobs.retire(secondsOf(now))

@@ -250,6 +250,10 @@ func (s *session) credit(w *worker, c credit) {
 	now := time.Now()
 	s.mu.Lock()
 	s.vardiff.accepted(c.difficulty)
+	if !s.worked || now.Sub(s.lastWork) >= workNoticeEvery {
+		s.lastWork = now
+		s.out.works()
+	}
 	s.worked = true
 	s.mu.Unlock()
 	if w.accepted(c, now) {

@@ -9,7 +9,7 @@ type StratumInfo struct {
 	ListenTLS   []string `json:"listentls"`   // those for TLS only
 	Miners      int      `json:"miners"`      // connections that speak Stratum
 	Connections int      `json:"connections"` // all on these ports, HTTP and undecided ones included
-	Pending     int      `json:"pending"`     // of those, the ones that have not logged in: they make room if all places are taken
+	Pending     int      `json:"pending"`     // of those, the ones that have not logged in: they make room first if all places are taken
 	HTTP        int      `json:"http"`        // of those, the ones that speak HTTP
 
 	MaxConnections int              `json:"maxconnections"` // places
@@ -35,10 +35,10 @@ type StratumAddress struct {
 // StratumCounts counts connections since the start.
 type StratumCounts struct {
 	Accepted    uint64 `json:"accepted"`    // that got a place
-	Full        uint64 `json:"full"`        // refused as all places were taken by miners that have logged in
+	Full        uint64 `json:"full"`        // refused as all places were taken by miners that work or have just logged in
 	PerIP       uint64 `json:"perip"`       // refused as their address had its most
 	TooFast     uint64 `json:"toofast"`     // refused as their address opened too many at a time
-	Evicted     uint64 `json:"evicted"`     // ended before a login to make room
+	Evicted     uint64 `json:"evicted"`     // ended to make room
 	TLS         uint64 `json:"tls"`         // handshakes that succeeded
 	TLSFailed   uint64 `json:"tlsfailed"`   // handshakes that failed
 	HTTP        uint64 `json:"http"`        // that spoke HTTP

@@ -125,6 +125,108 @@ func TestWorkingMinersStay(t *testing.T) {
 	}
 }
 
+// TestRoomOfWhoDoesNotWork: when all is full and nobody pending, whoever has logged in and
+// handed in nothing for five minutes makes room, then whoever has worked but not for half
+// an hour; others stay.
+func TestRoomOfWhoDoesNotWork(t *testing.T) {
+	var evicted []string
+	c := newClock()
+	l := New(Config{Total: 4, PerAddress: 3, Now: c.Now})
+	login := func(addr string) *Slot {
+		s := enter(t, l, addr, &evicted, nil)
+		s.Settle()
+		return s
+	}
+	works, paused := login("192.0.2.1"), login("192.0.2.2")
+	login("203.0.113.1")
+	login("203.0.113.1")
+	works.Work()
+	paused.Work()
+	c.now = c.now.Add(untriedFor - 1)
+	enter(t, l, "198.51.100.1", &evicted, ErrFull)
+	c.now = c.now.Add(1)
+	login("198.51.100.1")
+	login("198.51.100.2").Settle()
+	if fmt.Sprint(evicted) != "[203.0.113.1 203.0.113.1]" {
+		t.Fatalf("evicted %v", evicted)
+	}
+	enter(t, l, "198.51.100.3", &evicted, ErrFull) // the others have just come
+
+	evicted = nil
+	c.now = c.now.Add(idleFor)
+	works.Work()
+	login("198.51.100.3").Work()
+	login("198.51.100.4").Work()
+	if fmt.Sprint(evicted) != "[198.51.100.1 198.51.100.2]" {
+		t.Errorf("evicted %v", evicted)
+	}
+	login("198.51.100.5")
+	if len(evicted) != 3 || evicted[2] != "192.0.2.2" {
+		t.Errorf("evicted %v", evicted)
+	}
+	works.Settle() // when there is work again
+	c.now = c.now.Add(idleFor - 1)
+	evicted = nil
+	login("198.51.100.6")
+	enter(t, l, "198.51.100.7", &evicted, ErrFull)
+	if fmt.Sprint(evicted) != "[198.51.100.5]" {
+		t.Errorf("evicted %v", evicted)
+	}
+}
+
+// TestRoomOfUnknown: a crowd whose addresses are not known yet makes room for those of
+// honest ones, and exempt connections stand for themselves each.
+func TestRoomOfUnknown(t *testing.T) {
+	var evicted []string
+	l := New(Config{Total: 8, PerAddress: 5, Now: newClock().Now})
+	enter(t, l, "192.0.2.1", &evicted, nil)
+	enter(t, l, "192.0.2.1", &evicted, nil)
+	enter(t, l, "127.0.0.1", &evicted, nil)
+	for range 5 {
+		if _, err := l.Enter(func() { evicted = append(evicted, "unknown") }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enter(t, l, "192.0.2.2", &evicted, nil)
+	enter(t, l, "192.0.2.3", &evicted, nil)
+	if fmt.Sprint(evicted) != "[unknown unknown]" || l.unknown != 3 {
+		t.Errorf("evicted %v, %d unknown", evicted, l.unknown)
+	}
+}
+
+// TestRoomOfExempt: exempt connections that do not log in make room, too.
+func TestRoomOfExempt(t *testing.T) {
+	var evicted []string
+	l := New(Config{Total: 2, PerAddress: 2, Now: newClock().Now})
+	enter(t, l, "127.0.0.1", &evicted, nil)
+	enter(t, l, "192.0.2.1", &evicted, nil)
+	enter(t, l, "192.0.2.2", &evicted, nil)
+	if fmt.Sprint(evicted) != "[127.0.0.1]" {
+		t.Errorf("evicted %v", evicted)
+	}
+}
+
+// TestNetworks: an IPv6 network of 48 bits has a limit of its own, and is forgotten with
+// its last connection.
+func TestNetworks(t *testing.T) {
+	var evicted []string
+	l := New(Config{Total: 100, PerAddress: 2, Now: newClock().Now})
+	var slots []*Slot
+	for i := range networkFactor * 2 {
+		slots = append(slots, enter(t, l, fmt.Sprintf("2001:db8:0:%x::1", i), &evicted, nil))
+	}
+	enter(t, l, "2001:db8:0:ffff::1", &evicted, ErrAddressFull)
+	enter(t, l, "2001:db8:1::1", &evicted, nil).Release()
+	slots[0].Release()
+	slots = append(slots, enter(t, l, "2001:db8:0:ffff::1", &evicted, nil))
+	for _, s := range slots {
+		s.Release()
+	}
+	if len(l.networks) != 0 || l.unknown != 0 || l.Counts().Open != 0 {
+		t.Errorf("%d networks, %d unknown, %+v", len(l.networks), l.unknown, l.Counts())
+	}
+}
+
 // TestMemory: addresses that come and go are forgotten, the longest gone first.
 func TestMemory(t *testing.T) {
 	var evicted []string

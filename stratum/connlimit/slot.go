@@ -12,9 +12,21 @@ type Slot struct {
 	evict   func()
 
 	// Guarded by limiter.mu.
-	source *source       // nil: not known yet, or exempt
-	elem   *list.Element // in pending; nil: settled or gone
-	gone   bool          // released or evicted
+	source  *source      // nil: not known yet, or exempt
+	network netip.Prefix // in Limiter.networks; invalid: IPv4, not known yet, or exempt
+	known   bool         // Identify was called
+	list    *list.List   // pending, untried or working; nil: gone
+	elem    *list.Element
+	since   time.Time // when it entered, logged in or worked last
+	gone    bool      // released or evicted
+}
+
+// move puts the slot at the end of a list. limiter.mu must be held.
+func (s *Slot) move(to *list.List, now time.Time) {
+	if s.list != nil {
+		s.list.Remove(s.elem)
+	}
+	s.list, s.elem, s.since = to, to.PushBack(s), now
 }
 
 // Identify counts the connection for its client's address. It is called once; the error is
@@ -22,18 +34,24 @@ type Slot struct {
 // address that is none, as of a pipe, is exempt.
 func (s *Slot) Identify(addr netip.Addr) error {
 	l := s.limiter
-	if l.exempt(addr) {
-		return nil
-	}
+	exempt := l.exempt(addr)
 	now := l.cfg.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.gone {
 		return ErrFull
 	}
+	if !s.known {
+		s.known = true
+		l.unknown--
+	}
+	if exempt {
+		return nil
+	}
+	network := networkOf(addr)
 	src := l.source(prefixOf(addr), now)
 	switch {
-	case src.open >= l.cfg.PerAddress:
+	case src.open >= l.cfg.PerAddress, network.IsValid() && l.networks[network] >= networkFactor*l.cfg.PerAddress:
 		l.counts.AddressFull++
 		return ErrAddressFull
 	case !src.spend(now, l.cfg.PerAddress):
@@ -45,7 +63,10 @@ func (s *Slot) Identify(addr netip.Addr) error {
 		src.elem = nil
 	}
 	src.open++
-	s.source = src
+	s.source, s.network = src, network
+	if network.IsValid() {
+		l.networks[network]++
+	}
 	return nil
 }
 
@@ -76,14 +97,30 @@ func (s *source) spend(now time.Time, capacity int) bool {
 	return true
 }
 
-// Settle makes the slot safe from eviction: its miner has logged in.
+// Settle tells that the miner has logged in, or cannot be expected to have worked since:
+// its time without good work begins anew.
 func (s *Slot) Settle() {
 	l := s.limiter
+	now := l.cfg.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.elem != nil {
-		l.pending.Remove(s.elem)
-		s.elem = nil
+	switch {
+	case s.gone:
+	case s.list == &l.working:
+		s.move(&l.working, now)
+	default:
+		s.move(&l.untried, now)
+	}
+}
+
+// Work tells that the miner has handed in good work.
+func (s *Slot) Work() {
+	l := s.limiter
+	now := l.cfg.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !s.gone {
+		s.move(&l.working, now)
 	}
 }
 
@@ -107,6 +144,14 @@ func (l *Limiter) exempt(addr netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// networkOf returns the network of 48 bits of an IPv6 address, an invalid one for others.
+func networkOf(addr netip.Addr) netip.Prefix {
+	if addr = addr.Unmap().WithZone(""); !addr.Is6() {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(addr, 48).Masked()
 }
 
 // prefixOf returns what counts as one address.

@@ -73,8 +73,11 @@ func (c *Conn) RemoteAddr() net.Addr {
 // Accepted is when the connection was accepted.
 func (c *Conn) Accepted() time.Time { return c.accepted }
 
-// Settle tells that the client has logged in: its place is safe from now on.
+// Settle tells that the client has logged in, or could not work until now.
 func (c *Conn) Settle() { c.slot.Settle() }
+
+// Work tells that the client has handed in good work.
+func (c *Conn) Work() { c.slot.Work() }
 
 // errNoSocket says that what is read and written is not what the socket carries.
 var errNoSocket = errors.New("the connection is encrypted or has no descriptor")
