@@ -81,7 +81,7 @@ func TestConnectAndDisconnect(t *testing.T) {
 	go func() { done <- server.Run(ctx) }()
 
 	addr := server.Addrs()[0].String()
-	cycles := 200
+	cycles := 10_000
 	if n, err := strconv.Atoi(os.Getenv("P2POOL_CYCLES")); err == nil {
 		cycles = n
 	}
