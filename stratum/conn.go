@@ -17,7 +17,7 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 		conn.Close()
 		return
 	}
-	out := newOutbox(conn)
+	out := newOutbox(conn, s.queues)
 	sess := newSession(&s.deps, out, extranonce1, acceptedAt(conn)) // whose end releases the extranonce
 	sess.peer = peerOf(conn)
 	if s.add(sess) {

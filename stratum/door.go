@@ -74,8 +74,11 @@ func acceptedAt(conn net.Conn) time.Time {
 }
 
 // settle tells that the miner has logged in, or that there was no work for it: it has some
-// minutes before its connection makes room for others.
+// minutes before its connection makes room for others, and jobs may wait for it.
 func (o *outbox) settle() {
+	o.mu.Lock()
+	o.limit = maxQueued
+	o.mu.Unlock()
 	if c, ok := o.conn.(interface{ Settle() }); ok {
 		c.Settle()
 	}

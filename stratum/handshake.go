@@ -13,8 +13,15 @@ import (
 	"github.com/p2poold/p2poold/blockchain/target"
 )
 
-// maxExtensions bounds the extensions of one configure; four exist.
-const maxExtensions = 16
+// Limits of one configure.
+const (
+	// maxExtensions bounds the extensions; four exist.
+	maxExtensions = 16
+	// maxExtension bounds the name of one that is answered, in bytes of JSON: the longest
+	// of those four has 21. A client has no use for the answer to what nobody knows, and
+	// nobody shall make us say whatever he likes.
+	maxExtension = 64
+)
 
 // subscribe answers with our half of the extranonce and the session's id, which a client
 // names when it connects again. Asking twice gives the same answer twice.
@@ -45,7 +52,7 @@ func (s *session) identify() {
 }
 
 // configure negotiates the extensions of BIP 310: one answer for each that the
-// client names, in its order.
+// client names, in its order. Names that are too long get none.
 func (s *session) configure(params [][]byte) (string, *stratumError) {
 	var extensions []json.RawMessage
 	if json.Unmarshal(arg(params, 0), &extensions) != nil || len(extensions) > maxExtensions {
@@ -63,7 +70,7 @@ func (s *session) configure(params [][]byte) (string, *stratumError) {
 		if !ok {
 			return resultNull, errBadParams
 		}
-		if answered[string(name)] {
+		if len(raw) > maxExtension || answered[string(name)] {
 			continue // an object has each key once
 		}
 		answered[string(name)] = true

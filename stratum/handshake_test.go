@@ -1,6 +1,23 @@
 package stratum
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+// TestLongExtension: what is not an extension's name is not repeated.
+func TestLongExtension(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newFakeWork(0, hard), nil)
+		defer h.stop()
+		c := h.connect()
+		longest, longer := strings.Repeat("x", maxExtension-2), strings.Repeat("y", maxExtension-1)
+		c.send(`{"id":1,"method":"mining.configure","params":[["` + longer + `","info","` + longer + `","` + longest + `"],{}]}`)
+		c.want(`{"id":1,"result":{"info":true,"` + longest + `":false},"error":null}`)
+		c.send(`{"id":2,"method":"mining.configure","params":[["` + longer + `"],{}]}`)
+		c.want(`{"id":2,"result":{},"error":null}`)
+	})
+}
 
 // TestMinimumDifficulty: what BIP 310's extension asks for is kept to, but not
 // above the share's difficulty, for which reason it is never promised.

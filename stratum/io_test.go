@@ -61,7 +61,7 @@ func (o *outbox) fill(from int) (next int) {
 // that happens again after the queue was empty.
 func TestOutboxKeepsOrder(t *testing.T) {
 	server, client := tcpPair(t)
-	o := newOutbox(server)
+	o := newOutbox(server, newQueues(maxAllQueued))
 	r, next := bufio.NewReader(client), 0
 	for range 5 {
 		from := next
@@ -90,7 +90,7 @@ func TestOutboxKeepsOrder(t *testing.T) {
 
 func TestOutboxOverflows(t *testing.T) {
 	server, _ := tcpPair(t)
-	o := newOutbox(server)
+	o := newOutbox(server, newQueues(maxAllQueued))
 	for range 1000 {
 		o.send(make([]byte, 16<<10))
 	}
@@ -104,7 +104,7 @@ func TestOutboxOverflows(t *testing.T) {
 
 func TestOutboxOnClosedConnection(t *testing.T) {
 	server, _ := tcpPair(t)
-	o := newOutbox(server)
+	o := newOutbox(server, newQueues(maxAllQueued))
 	server.Close()
 	o.send([]byte("x"))
 	if err := o.finish(); !errors.Is(err, net.ErrClosed) {
@@ -116,7 +116,7 @@ func TestOutboxTimesOut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		server, client := net.Pipe()
 		defer client.Close()
-		o := newOutbox(server)
+		o := newOutbox(server, newQueues(maxAllQueued))
 		o.send([]byte("x"))
 		time.Sleep(writeTimeout - time.Second)
 		synctest.Wait()
@@ -139,7 +139,7 @@ func TestOutboxLingers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		server, client := net.Pipe()
 		defer client.Close()
-		o := newOutbox(server)
+		o := newOutbox(server, newQueues(maxAllQueued))
 		o.send([]byte("x"))
 		start := time.Now()
 		if err := o.finish(); !errors.Is(err, errSlowReader) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -14,6 +15,9 @@ const (
 	// notifies, whose coinbase has 50 kB, or hundreds of small ones. A client that
 	// lets more pile up does not read.
 	maxQueued = 512 << 10
+	// maxQueuedEarly is the same before the first job. The answers of a login have 2 kB;
+	// all else that is asked for by then is not worth much memory.
+	maxQueuedEarly = 16 << 10
 	// writeTimeout is the longest that one write may take.
 	writeTimeout = 30 * time.Second
 	// lingerTimeout is how long the last words to a client may take.
@@ -32,22 +36,26 @@ var (
 // writes it, which lives as long as there is a queue. So a client that reads costs
 // neither a goroutine nor a buffer. Safe for concurrent use.
 type outbox struct {
-	conn net.Conn
-	raw  syscall.RawConn // to write without waiting; nil: everything is queued
-	try  func(fd uintptr) bool
+	conn    net.Conn
+	raw     syscall.RawConn // to write without waiting; nil: everything is queued
+	try     func(fd uintptr) bool
+	all     *queues     // of the server
+	dropped atomic.Bool // by all
 
 	mu        sync.Mutex
 	trial     []byte // that try is to write, and then what is left of it
 	failed    error  // of try
 	pending   []byte // the queue
+	inFlight  int    // bytes that the writer has taken of it
+	limit     int    // of both together
 	writing   bool   // a goroutine writes
 	finishing bool   // nothing is accepted any more
 	err       error  // why the connection was closed
 	done      sync.WaitGroup
 }
 
-func newOutbox(conn net.Conn) *outbox {
-	o := &outbox{conn: conn, raw: rawConn(conn)}
+func newOutbox(conn net.Conn, all *queues) *outbox {
+	o := &outbox{conn: conn, raw: rawConn(conn), all: all, limit: maxQueuedEarly}
 	o.try = func(fd uintptr) bool { // kept, lest each write allocates it
 		n, err := tryWrite(fd, o.trial)
 		o.trial, o.failed = o.trial[n:], err
@@ -72,8 +80,11 @@ func (o *outbox) send(b []byte) {
 	switch {
 	case len(b) == 0:
 		return
-	case len(o.pending)+len(b) > maxQueued:
+	case o.inFlight+len(o.pending)+len(b) > o.limit:
 		o.abort(errSlowReader)
+		return
+	case !o.all.add(o, len(b)):
+		o.abort(errQueuesFull)
 		return
 	}
 	o.pending = append(o.pending, b...)
@@ -127,8 +138,12 @@ func (o *outbox) cut(err error) {
 // held.
 func (o *outbox) abort(err error) {
 	if o.err == nil {
+		if o.dropped.Load() {
+			err = errQueuesFull
+		}
 		o.err = err
 	}
+	o.all.remove(o, len(o.pending))
 	o.pending = nil
 	o.conn.Close() // see portmux.Conn: it does not say goodbye to who does not listen
 }
@@ -155,8 +170,9 @@ func (o *outbox) drain() {
 func (o *outbox) take() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.all.remove(o, o.inFlight)
 	batch := o.pending
-	o.pending = nil
+	o.pending, o.inFlight = nil, len(batch)
 	if batch == nil || o.err != nil {
 		o.writing = false
 		if !o.finishing {

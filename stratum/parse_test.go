@@ -154,7 +154,7 @@ func newTestSession(t testing.TB) *session {
 	server.jobNumber.Store(0x0f)
 	server.work.Store(newWorkset(newFakeWork(0, easy), FixedPayee(testPayee), ""))
 	conn, _ := net.Pipe()
-	out := newOutbox(conn)
+	out := newOutbox(conn, server.queues)
 	out.writing = true // so that all stays in the queue
 	s := newSession(&server.deps, out, 1, time.Now())
 	for _, line := range []string{`{"id":1,"method":"mining.subscribe"}`, `{"id":2,"method":"mining.authorize","params":["x"]}`} {

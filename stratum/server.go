@@ -29,6 +29,7 @@ type Server struct {
 
 	limits *connlimit.Limiter
 	mux    *portmux.Mux
+	queues *queues
 
 	mu        sync.Mutex     // held for moments, before no other lock
 	listeners []net.Listener // those of Config.Listen, then those of Config.ListenTLS
@@ -49,6 +50,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:         cfg,
 		extranonces: newAllocator(),
 		live:        make(map[*session]struct{}),
+		queues:      newQueues(maxAllQueued),
 	}
 	s.limits, s.mux = newMux(&cfg)
 	// A client that reconnects, or moves here from another node, must not find

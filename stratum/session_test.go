@@ -300,6 +300,7 @@ func TestRateLimitOnlyDelays(t *testing.T) {
 		h := newHarness(t, newFakeWork(0, hard), nil)
 		defer h.stop()
 		c := h.connect()
+		c.login("x") // or so many answers may not wait
 		const n = messageBurst + 5*messageRate
 		start := time.Now()
 		go func() {
