@@ -31,9 +31,12 @@ func newControl(args []string) (c *control, release func(), err error) {
 		}
 		c.ports.inherited = append(c.ports.inherited, inheritedPort{s, l})
 	}
-	signal.Notify(c.signals, syscall.SIGHUP, syscall.SIGUSR2)
+	signal.Notify(c.signals, controlSignals...)
 	return c, func() { signal.Stop(c.signals) }, nil
 }
+
+// controlSignals ask for a reload or a restart.
+var controlSignals = []os.Signal{syscall.SIGHUP, syscall.SIGUSR2}
 
 func isRestart(sig os.Signal) bool { return sig == syscall.SIGUSR2 }
 
@@ -94,6 +97,9 @@ func (c *control) exec() error {
 			return err
 		}
 	}
+	// Signals that are caught would end the new program before it catches them, too; those
+	// that are ignored stay so until it does.
+	signal.Ignore(controlSignals...)
 	env := append(os.Environ(), envSockets+"="+formatSockets(c.sockets, os.Getpid()))
 	err := syscall.Exec(programPath, append([]string{os.Args[0]}, c.again()...), env)
 	return fmt.Errorf("cannot start %s: %w", programPath, err)

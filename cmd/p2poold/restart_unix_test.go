@@ -266,6 +266,33 @@ func TestRestart(t *testing.T) {
 	p.stop(t)
 }
 
+// TestRestartHammered: signals that come at any moment of a restart don't end the process.
+func TestRestartHammered(t *testing.T) {
+	withHome(t)
+	dir, fake := t.TempDir(), newFake(t)
+	p, cmd := process(t, dir, fake, nil, nil)
+	p.await(t, `Stratum listens on`)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(stop)
+	for _, sig := range []os.Signal{syscall.SIGUSR2, syscall.SIGHUP} {
+		wg.Go(func() {
+			for ticker := time.NewTicker(100 * time.Microsecond); ; {
+				select {
+				case <-stop:
+					return
+				case <-ticker.C:
+					cmd.Process.Signal(sig)
+				}
+			}
+		})
+	}
+	p.await(t, strings.Repeat(`(?s)P2PD: p2poold .*`, 6))
+	cmd.Process.Kill() // it would restart before it does what RPC asks for
+	p.wait(t)
+}
+
 // TestRestartRefused: with a conf file that is wrong, neither restart nor reload changes
 // anything.
 func TestRestartRefused(t *testing.T) {
