@@ -54,7 +54,7 @@ type config struct {
 type generalConfig struct {
 	ConfigFile      string   `short:"C" long:"configfile" value-name:"FILE" description:"Conf file to read (default: p2pool.conf in the data directory)" no-ini:"true"`
 	Version         bool     `short:"V" long:"version" description:"Show the version and exit" no-ini:"true"`
-	CheckConfig     bool     `long:"checkconfig" description:"Check arguments and conf file, and exit" no-ini:"true"`
+	CheckConfig     bool     `long:"checkconfig" description:"Check arguments, conf file and the miners' certificate, and exit" no-ini:"true"`
 	CheckDB         bool     `long:"checkdb" description:"Verify the stored sharechain, report, and exit" no-ini:"true"`
 	Reindex         bool     `long:"reindex" description:"Rebuild the database from what can be read of it, then run; the old one is kept" no-ini:"true"`
 	Network         string   `long:"network" value-name:"NAME" description:"Bitcoin network: mainnet, testnet4, signet or regtest"`

@@ -35,6 +35,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	start := func() error { return runLocked(cfg, stdout, runNode) }
 	switch {
 	case cfg.General.CheckConfig:
+		if err := cfg.checkPlaces(os.Getenv, os.Getppid()); err != nil {
+			fmt.Fprintf(stderr, "p2poold: %v\n", err)
+			return exitUsage
+		}
 		fmt.Fprintf(stdout, "p2poold %s finds nothing wrong with the arguments, %s\n", version(), cfg.confNote())
 		return exitOK
 	case cfg.General.CheckDB:

@@ -20,9 +20,13 @@ import (
 // errRestart is what the node ends with when it is to be started again.
 var errRestart = errors.New("restart")
 
-// checkTimeout bounds the check of the new program, which reads the conf file and opens
-// nothing.
-const checkTimeout = 10 * time.Second
+const (
+	// checkTimeout bounds the check of the new program, which reads a few files and tries
+	// ports.
+	checkTimeout = 10 * time.Second
+	// checkDelay is how long what it has started may keep its output open after it.
+	checkDelay = time.Second
+)
 
 // control is how the process is told to go on from outside of the node.
 type control struct {
@@ -60,17 +64,25 @@ func (c *control) again() []string {
 	})
 }
 
-// check has the installed program look at the arguments and the conf file.
+// check has the installed program look at the arguments and the conf file, and at what a
+// start with them needs.
 func (c *control) check(ctx context.Context) error {
 	if errProgramPath != nil {
 		return errProgramPath
 	}
+	return c.checkWith(ctx, programPath)
+}
+
+// checkWith has the program at path do so.
+func (c *control) checkWith(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, programPath, append(c.again(), "--checkconfig")...)
+	cmd := exec.CommandContext(ctx, path, append(c.again(), "--checkconfig")...)
+	cmd.Env = append(os.Environ(), envHeld+"="+formatSockets(c.ports.held(), os.Getpid()))
+	cmd.WaitDelay = checkDelay
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s would not start: %w: %s", programPath, err, strings.TrimSpace(string(out[:min(len(out), 1000)])))
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) { // its own exit code was 0
+		return fmt.Errorf("%s would not start: %w: %s", path, err, strings.TrimSpace(string(out[:min(len(out), 1000)])))
 	}
 	return nil
 }

@@ -13,7 +13,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -336,6 +338,67 @@ func TestRestartRefused(t *testing.T) {
 		t.Errorf("%+v", miners)
 	}
 	p.stop(t)
+}
+
+// TestRestartIntoFault: what the new program would end by keeps the old one running.
+func TestRestartIntoFault(t *testing.T) {
+	withHome(t)
+	dir, fake := t.TempDir(), newFake(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	conf := filepath.Join(dir, "test.conf")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
+	p, _ := process(t, dir, fake, nil, nil, "-C", conf)
+	awaitInfo(t, p, "the node works", healthy)
+	for option, text := range map[string]string{
+		"stratumcert":      "stratumcert=/nope.pem\nstratumkey=/nope.pem\n",
+		"stratumtlslisten": "stratumtlslisten=" + taken.Addr().String() + "\n",
+		"rpccookiefile":    "rpccookiefile=" + dir + "/nope/cookie\n",
+		"logdir":           "logdir=" + conf + "\n",
+	} {
+		write(text)
+		callError(t, p, rpcserver.CodeInternal, option, "restart")
+	}
+	write("stratumtlslisten=127.0.0.1:0\n")
+	call[string](t, p, "restart")
+	p.await(t, `Stratum over TLS listens on`)
+	p.await(t, strings.Repeat(`(?s)RPC server listening.*`, 2)) // before that there is no cookie
+	awaitInfo(t, p, "the node works", healthy)
+	p.stop(t)
+}
+
+// TestCheckDoesNotHang: what the checked program leaves behind is not waited for, nor is
+// its exit code lost.
+func TestCheckDoesNotHang(t *testing.T) {
+	dir := t.TempDir()
+	for _, code := range []string{"0", "3"} {
+		path, pidFile := filepath.Join(dir, "program"+code), filepath.Join(dir, "pid"+code)
+		script := "#!/bin/sh\nsleep 1000 &\necho $! >" + pidFile + "\necho some words\nexit " + code + "\n"
+		if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		err := (&control{ports: new(ports)}).checkWith(t.Context(), path)
+		text, readErr := os.ReadFile(pidFile)
+		pid, numErr := strconv.Atoi(strings.TrimSpace(string(text)))
+		if readErr != nil || numErr != nil {
+			t.Fatal(err, readErr, numErr)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Errorf("exit code %s: it was waited for what was left: %v", code, err)
+		}
+		if (err == nil) != (code == "0") || err != nil && !strings.Contains(err.Error(), "some words") {
+			t.Errorf("exit code %s: %v", code, err)
+		}
+	}
 }
 
 // TestSocketActivation: sockets that systemd holds are listened on if they are configured,

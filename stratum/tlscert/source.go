@@ -79,6 +79,17 @@ func Open(cfg Config) (*Source, error) {
 	return s, s.Reload()
 }
 
+// Check reads the files like Open, but makes none: one that is still to be made is no
+// error.
+func Check(cfg Config) error {
+	s := &Source{cfg: cfg}
+	_, err := s.read()
+	if s.selfMade() && errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // selfMade reports whether the node makes the certificate.
 func (s *Source) selfMade() bool { return s.cfg.CertFile == "" }
 

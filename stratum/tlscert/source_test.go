@@ -225,6 +225,10 @@ func TestErrors(t *testing.T) {
 		if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+		// It makes no certificate, and does not ask for a file to be there that would be made.
+		if err := Check(cfg); (err == nil) != (name == "cannot make") {
+			t.Errorf("%s: Check: %v", name, err)
+		}
 	}
 	if content, err := os.ReadFile(filepath.Join(dir, "junk")); err != nil || string(content) != "junk" {
 		t.Error("a file that is no certificate was overwritten")
