@@ -17,10 +17,9 @@ import (
 // keepAlive finds dead peers within some two minutes even if nothing is sent.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// ListenTCP is the usual Config.OpenListener: it opens a socket whose connections show
-// dead peers soon.
+// ListenTCP is the usual Config.OpenListener.
 func ListenTCP(ctx context.Context, addr string) (net.Listener, error) {
-	lc := net.ListenConfig{KeepAliveConfig: keepAlive}
+	lc := net.ListenConfig{KeepAlive: -1} // admit does it
 	return lc.Listen(ctx, "tcp", addr)
 }
 
@@ -43,6 +42,10 @@ func listenerName(tlsOnly bool) string {
 
 // admit returns nil if there is no place for a connection, which is closed then.
 func (s *Server) admit(socket net.Conn, tlsOnly bool) *portmux.Conn {
+	if tcp, ok := socket.(*net.TCPConn); ok {
+		// The listener does not say: it may be inherited, and have other settings.
+		tcp.SetKeepAliveConfig(keepAlive)
+	}
 	c, err := s.mux.Admit(socket, tlsOnly)
 	switch {
 	case err == nil:
