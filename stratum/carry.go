@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -35,7 +36,29 @@ const (
 	// Some 100 lengths are tried, each of which a hash meets by chance at 1 in 2³²·d;
 	// at easier difficulties two submissions must agree.
 	surelyCut = 0.01
+	// searchRate and searchBurst bound the searches for a cut coinbase of all connections
+	// together, per second. One takes 1.4 ms in the largest class, which anybody may ask
+	// for with each connection: this is 3 % of a core. Without one, as many misses
+	// as it takes lower the class to the next.
+	searchRate, searchBurst = 20, 50
 )
+
+// searches is the budget for them. Safe for concurrent use.
+type searches struct {
+	mu     sync.Mutex
+	bucket bucket
+}
+
+func newSearches(now time.Time) *searches {
+	return &searches{bucket: newBucket(searchRate, searchBurst, now)}
+}
+
+// take reports whether one may be done now.
+func (s *searches) take(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bucket.take(now)
+}
 
 // carrier watches how long a coinbase the device hashes whole.
 type carrier struct {
@@ -80,15 +103,20 @@ func (s *session) missed(j *liveJob, solution mining.Solution, hash *chainhash.H
 	if !considered {
 		return
 	}
-	bound := deviceTarget(least)
-	cut := findCut(j.job, solution, func(hash *chainhash.Hash) bool { return target.HashMeets(hash, &bound) })
+	cut, searched := 0, s.searches.take(now)
+	if searched {
+		bound := deviceTarget(least)
+		cut = findCut(j.job, solution, func(hash *chainhash.Hash) bool { return target.HashMeets(hash, &bound) })
+	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &s.carrier
 	proven := cut > 0 && (least >= surelyCut || cut == c.cut)
 	c.misses++
-	c.cut = cut
+	if searched {
+		c.cut = cut
+	}
 	if proven || c.misses >= maxFarMisses {
 		if !proven {
 			cut = 0

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -286,6 +287,32 @@ func TestClassIsLoweredLater(t *testing.T) {
 		if message, _, next := d.submitUntilTold(j); !strings.HasPrefix(message, "output class lowered from 288 to 36: ") || next.size() > 2000 {
 			t.Errorf("told %q, now %d bytes", message, next.size())
 		}
+	})
+}
+
+// TestSearchesAreLimited: while too many are searched for, a cut coinbase is as one of which
+// nobody knows where it was cut.
+func TestSearchesAreLimited(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, newPayoutWork(0, 200), carryConfig)
+		defer h.stop()
+		for range searchBurst {
+			if !h.server.deps.searches.take(time.Now()) {
+				t.Fatal("the burst is not allowed")
+			}
+		}
+		first, j := h.cutDevice("new/1", "rig", "x", cutWhole(2048))
+		message, n, _ := first.submitUntilTold(j)
+		if n != maxFarMisses || !strings.HasPrefix(message, "output class lowered from 288 to 144: 5 submissions in a row do not fit") {
+			t.Errorf("without a search, after %d: %s", n, message)
+		}
+		first.conn.Close()
+		time.Sleep(time.Second) // of the bubble's clock
+		second, j := h.cutDevice("new/2", "other", "x", cutWhole(2048))
+		if message, n, _ := second.submitUntilTold(j); n != 2 || !strings.Contains(message, "hashes only 2048 bytes") {
+			t.Errorf("a second later, after %d: %s", n, message)
+		}
+		second.conn.Close()
 	})
 }
 

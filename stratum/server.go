@@ -71,8 +71,9 @@ func New(cfg Config) (*Server, error) {
 			crand.Read(id[:]) // never fails
 			return id
 		},
-		parking: newParking(s.extranonces, cfg.MaxConnections),
-		counts:  new(ladderCounts),
+		parking:  newParking(s.extranonces, cfg.MaxConnections),
+		counts:   new(ladderCounts),
+		searches: newSearches(time.Now()),
 	}
 	s.loadState(time.Now())
 	return s, nil

@@ -65,9 +65,10 @@ type deps struct {
 	// nextJob returns a number that no other job of this server has.
 	nextJob func() uint64
 	// newID returns a session id that nobody can guess.
-	newID   func() sessionID
-	parking *parking
-	counts  *ladderCounts
+	newID    func() sessionID
+	parking  *parking
+	counts   *ladderCounts
+	searches *searches // for a cut coinbase
 }
 
 // session is the protocol state of one connection. It does no I/O of its own:
