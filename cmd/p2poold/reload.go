@@ -14,9 +14,10 @@ import (
 // hook of node.reloadHooks is for belongs to it, too.
 var reloadable = []string{"debuglevel", "fee", "donation", "donationaddress", "coinbaseclass"}
 
-// reloadHook takes over what options say from a configuration that has been checked. An
-// error leaves things as they were.
-type reloadHook func(*config) error
+// reloadHook prepares to take over what options say from a configuration that has been
+// checked. apply, which cannot fail, does it, once all hooks have found nothing wrong; nil:
+// there is nothing to do. Before that nothing changes.
+type reloadHook func(*config) (apply func(), err error)
 
 // reload reads the conf file again and takes over what a running node can. If anything in
 // it is wrong, nothing is changed.
@@ -42,10 +43,8 @@ func (n *node) reload() (*rpcserver.Reload, error) {
 			result.Restart = append(result.Restart, name)
 		}
 	}
-	for _, hook := range n.reloadHooks() {
-		if err := hook(cfg); err != nil {
-			return nil, err
-		}
+	if err := takeOver(cfg, n.reloadHooks()); err != nil {
+		return nil, err
 	}
 	n.reloaded = cfg
 	log := n.logs.logger(subsysMain)
@@ -56,42 +55,61 @@ func (n *node) reload() (*rpcserver.Reload, error) {
 	return result, nil
 }
 
-// reloadHooks are what a reload does, those that can fail first.
+// takeOver applies all that hooks prepare, or nothing.
+func takeOver(cfg *config, hooks []reloadHook) error {
+	var changes []func()
+	for _, prepare := range hooks {
+		apply, err := prepare(cfg)
+		if err != nil {
+			return err
+		}
+		if apply != nil {
+			changes = append(changes, apply)
+		}
+	}
+	for _, apply := range changes {
+		apply()
+	}
+	return nil
+}
+
+// reloadHooks are what a reload does.
 func (n *node) reloadHooks() []reloadHook {
-	return []reloadHook{n.reloadCert, n.reloadTerms, n.reloadStratum, n.reloadLevels}
+	return []reloadHook{n.reloadTerms, n.reloadStratum, n.reloadLevels, n.reloadCert}
 }
 
 // reloadCert reads the miners' certificate again, should its files have changed. New
 // connections get it.
-func (n *node) reloadCert(*config) error {
+func (n *node) reloadCert(*config) (apply func(), err error) {
 	if n.tlsCert == nil {
-		return nil
+		return nil, nil
 	}
-	return n.tlsCert.Reload()
+	return n.tlsCert.Prepare()
 }
 
 // reloadTerms takes over fee and donation. The own addresses stay as they were.
-func (n *node) reloadTerms(cfg *config) error {
-	return n.payees.SetTerms(cfg.General.Fee, cfg.General.Donation, cfg.donee)
+func (n *node) reloadTerms(cfg *config) (apply func(), err error) {
+	return n.payees.PrepareTerms(cfg.General.Fee, cfg.General.Donation, cfg.donee)
 }
 
-func (n *node) reloadStratum(cfg *config) error {
-	n.stratum.Adjust(cfg.payoutNotice(), cfg.Stratum.devices)
-	return nil
+func (n *node) reloadStratum(cfg *config) (apply func(), err error) {
+	return func() { n.stratum.Adjust(cfg.payoutNotice(), cfg.Stratum.devices) }, nil
 }
 
 // reloadLevels takes over the log levels if they have changed: debuglevel over RPC is not
 // undone by a reload for another reason.
-func (n *node) reloadLevels(cfg *config) error {
+func (n *node) reloadLevels(cfg *config) (apply func(), err error) {
 	old := n.cfg
 	if n.reloaded != nil {
 		old = n.reloaded
 	}
 	if cfg.Log.Level == old.Log.Level {
-		return nil
+		return nil, nil
 	}
-	_, err := n.logs.setLevels(cfg.Log.Level)
-	return err
+	if _, err := parseLevels(cfg.Log.Level); err != nil {
+		return nil, err
+	}
+	return func() { n.logs.setLevels(cfg.Log.Level) }, nil // fails for what cannot be parsed only
 }
 
 // changedOptions returns the options that two configurations have different values of, as

@@ -340,6 +340,33 @@ func TestRestartRefused(t *testing.T) {
 	p.stop(t)
 }
 
+// TestReloadIntoFault: if one thing cannot be taken over, nothing is.
+func TestReloadIntoFault(t *testing.T) {
+	withHome(t)
+	dir, fake := t.TempDir(), newFake(t)
+	conf := filepath.Join(dir, "test.conf")
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(conf, "fee=1\n")
+	p, _ := process(t, dir, fake, nil, nil, "-C", conf)
+	awaitInfo(t, p, "the node works", healthy)
+	write(conf, "fee=2\ndebuglevel=debug\n")
+	write(filepath.Join(dir, "regtest-main", "stratum.pem"), "junk")
+	callError(t, p, rpcserver.CodeInternal, "stratum.pem", "reload")
+	if levels := call[map[string]string](t, p, "debuglevel"); levels[subsysStratum] != "info" {
+		t.Errorf("%v", levels)
+	}
+	logIn(t, p.await(t, `Stratum listens on (\S+)`)[1], "rig/1", "", regP2WPKH)
+	if miners := call[[]rpcserver.MinerInfo](t, p, "getminers"); len(miners) != 1 || miners[0].Fee != 1 {
+		t.Errorf("%+v", miners)
+	}
+	p.stop(t)
+}
+
 // TestRestartIntoFault: what the new program would end by keeps the old one running.
 func TestRestartIntoFault(t *testing.T) {
 	withHome(t)

@@ -174,13 +174,21 @@ type terms struct {
 // SetTerms changes fee and donation, under the same conditions as New. They hold for the
 // work that is made from now on.
 func (p *Payees) SetTerms(fee, donation float64, donee []byte) error {
+	apply, err := p.PrepareTerms(fee, donation, donee)
+	if err == nil {
+		apply()
+	}
+	return err
+}
+
+// PrepareTerms is SetTerms, but changes them only when apply is called.
+func (p *Payees) PrepareTerms(fee, donation float64, donee []byte) (apply func(), err error) {
 	cfg := p.cfg
 	cfg.Fee, cfg.Donation, cfg.Donee = fee, donation, donee
 	if err := cfg.check(); err != nil {
-		return err
+		return nil, err
 	}
-	p.terms.Store(&terms{fee, donation, donee})
-	return nil
+	return func() { p.terms.Store(&terms{fee, donation, donee}) }, nil
 }
 
 // Own is an address of the node's own that jobs pay or have paid.

@@ -96,33 +96,64 @@ func (s *Source) selfMade() bool { return s.cfg.CertFile == "" }
 // Reload reads the files again, and makes a new certificate if the node's own has come
 // to its end. If it fails the one in use stays.
 func (s *Source) Reload() error {
+	apply, err := s.Prepare()
+	if err == nil {
+		apply()
+	}
+	return err
+}
+
+// Prepare is Reload, but the certificate comes into use only when apply is called. One that
+// the node makes is in its file before.
+func (s *Source) Prepare() (apply func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.reload()
+	next, err := s.fetch()
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.use(next)
+	}, nil
 }
 
 // reload MUST be called with the mutex held.
 func (s *Source) reload() error {
+	next, err := s.fetch()
+	if err == nil {
+		s.use(next)
+	}
+	return err
+}
+
+// fetch reads or makes the certificate to use. It MUST be called with the mutex held.
+func (s *Source) fetch() (*loaded, error) {
 	s.looked.Store(s.cfg.Now().Unix())
 	stamp := s.stamp()
 	cert, err := s.read()
 	if s.selfMade() && (err != nil || s.ends(cert)) {
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			// What cannot be read may be somebody's: it is not overwritten.
-			return err
+			return nil, err
 		}
 		if cert, err = s.renew(); err == nil {
 			stamp = s.stamp()
 		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if old := s.current.Load(); old == nil || Fingerprint(old.cert.Certificate[0]) != Fingerprint(cert.Certificate[0]) {
-		s.announce(cert)
+	return &loaded{cert, stamp}, nil
+}
+
+// use gives a certificate to the handshakes from now on.
+func (s *Source) use(next *loaded) {
+	if old := s.current.Load(); old == nil || Fingerprint(old.cert.Certificate[0]) != Fingerprint(next.cert.Certificate[0]) {
+		s.announce(next.cert)
 	}
-	s.current.Store(&loaded{cert, stamp})
-	return nil
+	s.current.Store(next)
 }
 
 // announce logs a certificate that comes into use.
