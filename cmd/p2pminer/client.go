@@ -42,8 +42,8 @@ func newClient(cfg *settings, board *board, out *printer, dial dialer) *client {
 	return c
 }
 
-// run connects, again and again with growing pauses, until ctx is done or the
-// server refuses us for good.
+// run connects, again and again with growing pauses, until ctx is done, the
+// server refuses us for good, or its certificate is not one to trust.
 func (c *client) run(ctx context.Context) error {
 	backoff := firstBackoff
 	for {
@@ -51,7 +51,7 @@ func (c *client) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errRefused):
+		case errors.Is(err, errRefused), errors.Is(err, errDistrusted):
 			return err
 		case worked:
 			backoff = firstBackoff

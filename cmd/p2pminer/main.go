@@ -16,7 +16,7 @@ import (
 // Exit codes.
 const (
 	exitOK    = 0
-	exitRun   = 1 // the server refuses us for good
+	exitRun   = 1 // the server refuses us for good, or is not trusted
 	exitUsage = 2 // the flags have to be corrected
 )
 
@@ -61,8 +61,8 @@ func mine(ctx context.Context, cfg *settings, out *printer) error {
 	})
 }
 
-// mineOn runs client, miners and status line until ctx is done or the server
-// refuses us for good. dial connects to the server.
+// mineOn runs client, miners and status line until ctx is done or another attempt
+// would be pointless. dial connects to the server.
 func mineOn(ctx context.Context, cfg *settings, out *printer, dial dialer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -71,6 +71,9 @@ func mineOn(ctx context.Context, cfg *settings, out *printer, dial dialer) error
 
 	var wg sync.WaitGroup
 	out.printf("Mining on %s with %d thread(s)", cfg.addr, cfg.threads)
+	if cfg.user == "" {
+		out.printf("No --user is given: all that is earned goes to the address of the server's operator")
+	}
 	for i := range cfg.threads {
 		m := miner{
 			board: board, stats: &client.stats,

@@ -65,13 +65,17 @@ func (t *trust) config(addr string) (*tls.Config, error) {
 		cfg.InsecureSkipVerify = true // instead of which:
 		cfg.VerifyConnection = func(state tls.ConnectionState) error {
 			if got := tlscert.Fingerprint(state.PeerCertificates[0].Raw); got != t.fingerprint {
-				return fmt.Errorf("the server's certificate has the fingerprint %s, not that of --fingerprint", got)
+				return fmt.Errorf("%w: its certificate has the fingerprint %s, not that of --fingerprint", errDistrusted, got)
 			}
 			return nil
 		}
 	}
 	return cfg, nil
 }
+
+// errDistrusted wraps what is wrong with the server's certificate. It will not pass, and
+// may be somebody between us and the server.
+var errDistrusted = errors.New("the server is not trusted")
 
 // dialTLS connects to a server that is trusted.
 func (t *trust) dialTLS(ctx context.Context, d *net.Dialer, addr string) (net.Conn, error) {
@@ -82,7 +86,7 @@ func (t *trust) dialTLS(ctx context.Context, d *net.Dialer, addr string) (net.Co
 	conn, err := (&tls.Dialer{NetDialer: d, Config: cfg}).DialContext(ctx, "tcp", addr)
 	if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(refused.UnverifiedCertificates) > 0 {
 		sum := sha256.Sum256(refused.UnverifiedCertificates[0].Raw)
-		return nil, fmt.Errorf("%w; if the server is yours, compare the fingerprint with what its p2pctl getstratuminfo shows and give --fingerprint=%x", err, sum)
+		return nil, fmt.Errorf("%w: %w; if the server is yours, compare the fingerprint with what its p2pctl getstratuminfo shows and give --fingerprint=%x", errDistrusted, err, sum)
 	}
 	if err != nil && strings.Contains(err.Error(), "first record does not look like a TLS handshake") {
 		return nil, fmt.Errorf("%w: the server does not encrypt there", err)

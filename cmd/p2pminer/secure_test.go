@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +88,7 @@ func TestEncrypted(t *testing.T) {
 		{"ssl://", []string{"--cafile=" + file}, ""},
 		{"", []string{"--tls", "--insecure"}, ""},
 		{"stratum+tcp://", nil, ""},
+		{"stratum+tcp://", []string{"--user=rig"}, ""},
 		{"stratum+ssl://", nil, "--fingerprint=" + fingerprint},
 		{"stratum+ssl://", []string{"--fingerprint=" + strings.Repeat("00", 32)}, "not that of --fingerprint"},
 	} {
@@ -105,14 +107,21 @@ func TestEncrypted(t *testing.T) {
 				t.Errorf("%q %q: no share\n%s", test.url, test.args, out.String())
 			}
 		} else {
-			for limit := time.Now().Add(30 * time.Second); !strings.Contains(out.String(), "Not mining"); time.Sleep(time.Millisecond) {
-				if time.Now().After(limit) {
-					t.Fatalf("%q %q: no failure\n%s", test.url, test.args, out.String())
+			select {
+			case err := <-ended: // by itself: another attempt would be the same
+				if !errors.Is(err, errDistrusted) || !strings.Contains(err.Error(), test.refuse) {
+					t.Errorf("%q %q: %v", test.url, test.args, err)
 				}
+			case <-time.After(30 * time.Second):
+				t.Errorf("%q %q: it goes on\n%s", test.url, test.args, out.String())
+				stop()
+				<-ended
 			}
-			if !strings.Contains(out.String(), test.refuse) {
-				t.Errorf("%q %q:\n%s", test.url, test.args, out.String())
-			}
+			stop()
+			continue
+		}
+		if want := !strings.Contains(strings.Join(test.args, " "), "--user="); strings.Contains(out.String(), "No --user is given") != want {
+			t.Errorf("%q %q: whom it pays is told: %v\n%s", test.url, test.args, !want, out.String())
 		}
 		stop()
 		for running := true; running; {
