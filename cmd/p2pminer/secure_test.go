@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -132,6 +133,13 @@ func TestEncrypted(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
+			}
+		}
+		for server.Connections() > 0 { // or the next miner is credited with this one's shares
+			select {
+			case <-source.solutions:
+			default:
+				runtime.Gosched()
 			}
 		}
 	}
