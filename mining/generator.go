@@ -74,6 +74,7 @@ type Generator struct {
 
 	proposing bool      // a proposal is under way
 	proposed  *Template // the last that was
+	proposals int       // begun so far
 	refused   error     // why the node refuses even a block without transactions; nil: it doesn't
 
 	peerBlocks atomic.Int32 // other nodes' blocks on their way to the Bitcoin node

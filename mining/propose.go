@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/btcsuite/btcd/txscript/v2"
+
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
@@ -32,23 +34,27 @@ func errRefusedTemplate(err error) error {
 
 // propose has the node look at the first block of each template while miners already
 // work on it: a mistake in the template, or in what is made of it, would be found
-// with the block otherwise. One proposal is under way at a time. The caller holds the
-// lock.
+// with the block otherwise. One proposal is under way at a time; the newest template
+// that came meanwhile is next. The caller holds the lock.
 func (g *Generator) propose(w *Work) {
 	node, ok := g.cfg.Node.(Proposer)
 	if !ok || g.proposing || w.template.Empty || g.proposed == w.template {
 		return // the node may not know the block below an empty one yet
 	}
 	g.proposing, g.proposed = true, w.template
+	sample := proposalSamples[g.proposals%len(proposalSamples)]
+	g.proposals++
 	g.submitting.Go(func() {
 		ctx, cancel := context.WithTimeout(g.submitCtx, proposeTimeout)
 		defer cancel()
-		err := g.proposeJob(ctx, node, w)
+		err := proposeJob(ctx, node, w, &sample)
 		g.mu.Lock()
 		g.proposing = false
 		refused := errors.Is(err, ErrBlockRefused) && g.template == w.template
 		if refused {
 			g.refuse(w.template, err)
+		} else if g.work != nil && ctx.Err() == nil {
+			g.propose(g.work)
 		}
 		g.mu.Unlock()
 		switch {
@@ -60,10 +66,27 @@ func (g *Generator) propose(w *Work) {
 	})
 }
 
-// proposeJob proposes the block of a job to nobody.
-func (g *Generator) proposeJob(ctx context.Context, node Proposer, w *Work) error {
-	nobody := append([]byte{0x00, 0x14}, make([]byte, 20)...) // P2WPKH of a key that nobody has
-	j, err := w.Job(nobody, share.Class144)
+// proposalSample is which of a work's many blocks is proposed.
+type proposalSample struct {
+	class share.Class
+	payee []byte // of a key that nobody has
+}
+
+// proposalSamples take turns, two for each payee that is the worst in a way: P2TR's
+// script is the longest, P2PKH's has most signature operations. The largest class has
+// the template give up most transactions.
+var proposalSamples = func() []proposalSample {
+	p2tr := append([]byte{txscript.OP_1, 32}, make([]byte, 32)...)
+	p2pkh := append([]byte{txscript.OP_DUP, txscript.OP_HASH160, 20}, make([]byte, 20)...)
+	p2pkh = append(p2pkh, txscript.OP_EQUALVERIFY, txscript.OP_CHECKSIG)
+	return []proposalSample{
+		{share.Class144, p2tr}, {share.Class1152, p2pkh}, {share.Class144, p2pkh}, {share.Class1152, p2tr},
+	}
+}()
+
+// proposeJob proposes the block of a job.
+func proposeJob(ctx context.Context, node Proposer, w *Work, sample *proposalSample) error {
+	j, err := w.Job(sample.payee, sample.class)
 	if err != nil {
 		return err
 	}

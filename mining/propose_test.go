@@ -1,6 +1,7 @@
 package mining
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -102,5 +103,64 @@ func TestUndecidedProposal(t *testing.T) {
 	f.Wait()
 	if w := f.Work(); w == nil || w.template != tmpl {
 		t.Errorf("work %v, %s", w, f.Reason())
+	}
+}
+
+// TestSkippedProposal: a template that comes while another is proposed has its turn.
+func TestSkippedProposal(t *testing.T) {
+	asked, answer := make(chan int), make(chan error)
+	f, _ := newProposer(t, func(txs int) error {
+		asked <- txs
+		return <-answer
+	})
+	f.SetTemplate(f.template(5))
+	<-asked
+	for n := range 3 { // only the last of which still matters
+		f.SetTemplate(f.template(1 + n))
+	}
+	answer <- nil
+	if n := <-asked; n != 3 {
+		t.Errorf("%d transactions were proposed next", n)
+	}
+	answer <- refusal("bad-txns")
+	if n := <-asked; n != 0 {
+		t.Errorf("%d transactions were proposed after a refusal", n)
+	}
+	answer <- nil
+	f.Wait()
+	if w := f.Work(); w == nil || len(w.template.Txs) != 0 {
+		t.Errorf("work %+v, %s", w, f.Reason())
+	}
+}
+
+// TestProposalSamples: what is proposed takes turns between classes and payees, of
+// templates that make room for the outputs too.
+func TestProposalSamples(t *testing.T) {
+	f, node := newProposer(t, func(int) error { return nil })
+	f.chain.set(func(c *fakeChain) { c.scores = testScores(1500, payee) })
+	tight := 0
+	for i := range 2 * len(proposalSamples) {
+		tmpl := f.template(200)
+		tmpl.WeightLimit = tmpl.Weight() + 40_000 // room for class 144, not for 1152
+		f.SetTemplate(tmpl)
+		f.Wait()
+		if len(node.blocks) != i+1 {
+			t.Fatalf("%d proposals of %d templates", len(node.blocks), i+1)
+		}
+		block := parseBlock(t, node.blocks[i])
+		sample := proposalSamples[i%len(proposalSamples)]
+		outputs := block.MsgBlock().Transactions[0].TxOut
+		if !bytes.Equal(outputs[0].PkScript, sample.payee) {
+			t.Errorf("proposal %d pays %x", i, outputs[0].PkScript)
+		}
+		if n := len(block.Transactions()) - 1; n < len(tmpl.Txs) {
+			tight++
+			if len(outputs) < 200 {
+				t.Errorf("proposal %d has %d outputs and %d transactions", i, len(outputs), n)
+			}
+		}
+	}
+	if tight != len(proposalSamples) {
+		t.Errorf("%d proposals without some transactions", tight)
 	}
 }
