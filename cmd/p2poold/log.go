@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/decred/slog"
 	"github.com/jrick/logrotate/rotator"
@@ -51,11 +52,12 @@ var subsystemAliases = map[string][]string{
 // logFile is the name of the current log file.
 const logFile = "p2poold.log"
 
-// logBackend owns the log outputs and one logger per subsystem. Loggers and
-// setLevels may be used concurrently; close only once nobody logs any more.
+// logBackend owns the log outputs and one logger per subsystem. Loggers never wait for
+// an output. All methods may be used concurrently; close only once nobody logs any more.
 type logBackend struct {
 	loggers map[string]slog.Logger
-	file    *rotator.Rotator // nil with --nofilelogging
+	outputs logQueues
+	file    *rotator.Rotator // nil with --nofilelogging; its queue is the last of outputs
 }
 
 // newLogBackend opens the log file, unless it is switched off, and creates the
@@ -66,14 +68,14 @@ func newLogBackend(cfg *logConfig, stdout io.Writer) (*logBackend, error) {
 		return nil, err
 	}
 	l := &logBackend{loggers: make(map[string]slog.Logger)}
-	out := teeWriter{stdout}
+	l.outputs = logQueues{newLogQueue(stdout)}
 	if !cfg.NoFile {
 		if l.file, err = openLogFile(cfg); err != nil {
 			return nil, fmt.Errorf("cannot open the log file: %w; choose another --logdir or use --nofilelogging", err)
 		}
-		out = append(out, l.file)
+		l.outputs = append(l.outputs, newLogQueue(l.file))
 	}
-	backend := slog.NewBackend(out)
+	backend := slog.NewBackend(l.outputs)
 	for _, name := range subsystems {
 		l.loggers[name] = backend.Logger(name)
 		if name == subsysChain { // the peers' shares cause its lines; PEER limits itself
@@ -119,23 +121,49 @@ func (l *logBackend) setLevels(spec string) (map[string]string, error) {
 	return now, nil
 }
 
-// close waits for compression of old log files and closes the current one.
+// flush waits until all outputs have what was logged, or until those that don't have
+// it have had logFlushTime.
+func (l *logBackend) flush() { l.outputs.flush() }
+
+// close flushes, waits for compression of old log files and closes the current one.
+// A file that doesn't take its lines is left as it is: its disk hangs.
 func (l *logBackend) close() error {
-	if l.file == nil {
+	taken := l.outputs.flush()
+	if l.file == nil || !taken[len(taken)-1] {
 		return nil
 	}
-	return l.file.Close()
+	closed, err := make(chan struct{}), error(nil)
+	go func() {
+		defer close(closed)
+		err = l.file.Close()
+	}()
+	if !within(logCloseTime, closed) {
+		return nil
+	}
+	return err
 }
 
-// teeWriter writes to all its writers whatever becomes of each: a closed terminal
-// must not end the log file, nor a full disk the terminal.
-type teeWriter []io.Writer
+// logQueues are the outputs of the log. Each gets every line, whatever becomes of the
+// others: a closed or stopped terminal must not end the log file, nor a full or hung
+// disk the terminal.
+type logQueues []*logQueue
 
-func (t teeWriter) Write(p []byte) (int, error) {
-	for _, w := range t {
-		w.Write(p)
+func (l logQueues) Write(p []byte) (int, error) {
+	for _, q := range l {
+		q.Write(p)
 	}
 	return len(p), nil
+}
+
+// flush flushes all side by side and tells which have everything.
+func (l logQueues) flush() []bool {
+	taken := make([]bool, len(l))
+	var wg sync.WaitGroup
+	for i, q := range l {
+		wg.Go(func() { taken[i] = q.flush() })
+	}
+	wg.Wait()
+	return taken
 }
 
 // levelNames are the levels in the spelling of --debuglevel, by slog.Level.

@@ -135,6 +135,7 @@ func TestChainLogLimit(t *testing.T) {
 		chain.Warnf("Changing to another chain")
 		chain.Info("Sharechain")
 	}
+	logs.flush()
 	if stdout.Len() > 80<<10 || stdout.Len() < 16<<10 {
 		t.Errorf("%d bytes were written at once", stdout.Len())
 	}

@@ -58,10 +58,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = control.exec() // which does not return
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "p2poold: %v\n", err)
+		lastWords(stderr, err)
 		return exitRun
 	}
 	return exitOK
+}
+
+// lastWords writes why the program ends. A terminal that has been stopped must not keep
+// it from being started again.
+func lastWords(stderr io.Writer, err error) {
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		fmt.Fprintf(stderr, "p2poold: %v\n", err)
+	}()
+	within(logFlushTime, written)
 }
 
 // runLocked holds the data directory and the log while the node runs, until it

@@ -87,6 +87,7 @@ func TestDescriptorRotates(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	first := list[0].Address
+	n.logs.flush()
 	if info := call[rpcserver.Info](t, p, "getinfo"); info.Address != first || strings.Contains(p.stdout.String(), testTpub[10:50]) {
 		t.Errorf("%+v", info)
 	}

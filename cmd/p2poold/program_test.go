@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,11 +34,28 @@ type output struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
 	grown chan struct{} // closed by the next Write
+
+	stopped atomic.Pointer[stopped]
+}
+
+// stopped is an output that takes nothing for now, as a terminal after Ctrl-S.
+type stopped struct{ reached, over chan struct{} }
+
+// stop has the output take nothing until resume is called. reached is closed when a
+// write waits.
+func (o *output) stop() (reached <-chan struct{}, resume func()) {
+	s := &stopped{make(chan struct{}), make(chan struct{})}
+	o.stopped.Store(s)
+	return s.reached, sync.OnceFunc(func() { o.stopped.Store(nil); close(s.over) })
 }
 
 func newOutput() *output { return &output{grown: make(chan struct{})} }
 
 func (o *output) Write(p []byte) (int, error) {
+	if s := o.stopped.Load(); s != nil {
+		close(s.reached) // the log writes line by line
+		<-s.over
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	close(o.grown)

@@ -262,10 +262,10 @@ func TestRestart(t *testing.T) {
 		}
 		m.work(t, user)
 	}
+	p.stop(t)
 	if n := strings.Count(p.stdout.String(), "Stratum listens on "+addr); n != 3 {
 		t.Errorf("%d times on %s", n, addr)
 	}
-	p.stop(t)
 }
 
 // TestRestartHammered: signals that come at any moment of a restart don't end the process.

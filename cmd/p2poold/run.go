@@ -11,6 +11,8 @@ type crew struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
+
+	crashed func() // called when a part panics, before the program ends; may be nil
 }
 
 func newCrew(ctx context.Context) *crew {
@@ -23,7 +25,7 @@ func newCrew(ctx context.Context) *crew {
 // has one, goes before its error. run may be called before wait or by a part.
 func (c *crew) run(name string, part func(context.Context) error) {
 	c.wg.Go(func() {
-		err := part(c.ctx)
+		err := c.call(part)
 		if err == nil || c.ctx.Err() != nil {
 			return
 		}
@@ -32,6 +34,19 @@ func (c *crew) run(name string, part func(context.Context) error) {
 		}
 		c.cancel(err)
 	})
+}
+
+// call runs a part in the calling goroutine.
+func (c *crew) call(part func(context.Context) error) error {
+	returned := false
+	defer func() { // without recover, which would take the place of the panic from the trace
+		if !returned && c.crashed != nil {
+			c.crashed()
+		}
+	}()
+	err := part(c.ctx)
+	returned = true
+	return err
 }
 
 // stop ends all parts without an error.
@@ -53,6 +68,7 @@ func (c *crew) wait() error {
 // beginning; the others start when the sharechain is loaded.
 func (n *node) run(ctx context.Context) error {
 	c := newCrew(ctx)
+	c.crashed = n.logs.flush // the last lines say what led to it
 	n.stop = c.stop
 	c.run("", func(ctx context.Context) error { return governMemory(ctx, memoryGoal) })
 	if n.rpc != nil {

@@ -60,10 +60,10 @@ func TestBitcoindNotRunning(t *testing.T) {
 	if b := info.Bitcoind; info.Starting || !b.Connected || b.Error != "" || b.BitcoinHeight != 3 || b.LastTemplate == 0 {
 		t.Errorf("%+v", info)
 	}
+	p.stop(t)
 	if n := strings.Count(p.stdout.String(), "Waiting for the Bitcoin node"); n != 1 {
 		t.Errorf("%d log lines about the wait", n)
 	}
-	p.stop(t)
 }
 
 // TestBitcoindSyncing: the node waits for a Bitcoin node of either kind that is
