@@ -1,11 +1,12 @@
 package mining
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
-	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
 )
 
@@ -60,14 +61,29 @@ func merkleTree(leaves []chainhash.Hash) chainhash.Hash {
 }
 
 // audit checks a job's own part: its outputs and its template must agree to the
-// satoshi.
-func (j *Job) audit(r *payout.Result) error {
+// satoshi, and its coinbase must be the one that was looked at but for the payee. The
+// first job of a work and class is looked at in whole, which takes as long as making a
+// thousand jobs.
+func (j *Job) audit(c *classWork) error {
+	r := &c.result
 	sum := r.Finder
 	for i := range r.Payouts {
 		sum += r.Payouts[i].Amount
 	}
 	if sum != j.data.CoinbaseValue || r.Finder < 0 || j.data.CoinbaseValue != j.template.CoinbaseValue {
 		return fmt.Errorf("job refused: its outputs pay %d sat of a coinbase value of %d", sum, j.data.CoinbaseValue)
+	}
+	c.look.once.Do(func() {
+		c.look.head = j.Head[:max(0, len(j.Head)-outputOverhead-len(j.data.Payee))]
+		c.look.err = j.auditBlock()
+	})
+	if c.look.err != nil {
+		return c.look.err
+	}
+	head, ok := bytes.CutPrefix(j.Head, c.look.head)
+	if !ok || len(head) != outputOverhead+len(j.data.Payee) || int(head[8]) != len(j.data.Payee) ||
+		binary.LittleEndian.Uint64(head) != uint64(r.Finder) || !bytes.Equal(head[outputOverhead:], j.data.Payee) {
+		return fmt.Errorf("job refused: its coinbase begins %x, which doesn't pay the finder %d sat", j.Head, r.Finder)
 	}
 	return nil
 }

@@ -177,7 +177,7 @@ func TestJobRefusals(t *testing.T) {
 		{Finder: -1, Payouts: []share.Payout{{Amount: j.data.CoinbaseValue + 1}}},
 		{Finder: j.data.CoinbaseValue, Payouts: []share.Payout{{Amount: 1}}},
 	} {
-		if err := j.audit(&wrong); err == nil {
+		if err := j.audit(&classWork{result: wrong}); err == nil {
 			t.Errorf("%+v passed", wrong)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
 	"github.com/decred/dcrd/math/uint256"
 
 	"github.com/p2poold/p2poold/blockchain"
@@ -58,6 +59,8 @@ type classWork struct {
 	coinb2  []byte
 	fits    bool  // the block stays within its limits of weight and sigops
 	err     error // there are no payouts: the tip has left the chain's memory
+
+	look lastLook
 }
 
 // newWork joins template and tip. What was prepared of the template is taken over
@@ -168,12 +171,12 @@ const maxFits = 4
 
 // check returns why even the smallest class has no job.
 func (w *Work) check() error {
-	c := w.classes[share.Class12]()
-	if c.err == nil && !c.fits {
-		return errNoRoom(share.Class12)
-	}
-	return c.err
+	_, err := w.Job(nobody, share.Class12)
+	return err
 }
+
+// nobody is the payee of what nobody mines: P2WPKH of a key that nobody has.
+var nobody = append([]byte{txscript.OP_0, 20}, make([]byte, 20)...)
 
 func errNoRoom(class share.Class) error {
 	return fmt.Errorf("the template leaves no room for a coinbase of %d outputs: raise -blockreservedweight of the Bitcoin node", class.Outputs())
@@ -214,7 +217,7 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 	}
 	commitment := data.Commitment(&w.params.ChainID)
 	j.Tail = commitment[:]
-	if err := j.audit(&c.result); err != nil {
+	if err := j.audit(c); err != nil {
 		return nil, err
 	}
 	return j, nil
