@@ -262,3 +262,14 @@ func TestClassFallsBack(t *testing.T) {
 // p2tr and p2pkh make payees of one form.
 func p2tr(i int) []byte  { return payee(5*i + 1) }
 func p2pkh(i int) []byte { return payee(5*i + 2) }
+
+// TestSignalledBits: whatever a device rolls, the bits that are said to be set are.
+func TestSignalledBits(t *testing.T) {
+	f := newFixture(t)
+	tmpl := f.template(1)
+	tmpl.Version = 0x3fffffff // as if all soft forks were signalled
+	f.SetTemplate(tmpl)
+	if j := f.job(payee(0), share.Class12); uint32(j.Version)&SignalledBits != SignalledBits || SignalledBits&versionMask != 0 {
+		t.Errorf("version %08x", j.Version)
+	}
+}

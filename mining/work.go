@@ -26,6 +26,10 @@ const (
 	versionBase = 0x20000000
 	versionMask = 0x1fffe000
 
+	// SignalledBits are the version bits that every block of the pool has set: no soft
+	// fork's. Work on a template that requires others would make invalid blocks.
+	SignalledBits = versionBase
+
 	// rollTime is how far, in seconds, a device may move a header's time beyond
 	// its job's: within the two hours Bitcoin allows, with room for clocks.
 	rollTime = 7000

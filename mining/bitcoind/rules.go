@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+
+	"github.com/p2poold/p2poold/mining"
 )
 
 // knownRules are the consensus rules, as nodes name them in templates (BIP 9), that the
@@ -29,6 +31,11 @@ func (c *Client) checkRules(r *templateJSON) error {
 			return newError(ErrUnknownRule, "Bitcoin now has the mandatory rule %q, which this version of p2poold "+
 				"doesn't know; upgrade p2poold", clip(name))
 		}
+	}
+	// Our headers don't have the template's version: devices roll its bits.
+	if missing := r.VBRequired &^ mining.SignalledBits; missing != 0 {
+		return newError(ErrUnknownRule, "Bitcoin now requires the version bits %08x in blocks, which this version of "+
+			"p2poold doesn't signal; upgrade p2poold", missing)
 	}
 	// Nodes that know BIP 145 report a weight limit wherever segwit is active.
 	if r.WeightLimit == nil {

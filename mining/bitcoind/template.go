@@ -144,9 +144,6 @@ func (r *templateJSON) template(now time.Time) (*mining.Template, error) {
 	if int64(t.Version) != r.Version {
 		return nil, fmt.Errorf("version %d is out of range", r.Version)
 	}
-	if uint32(t.Version)&r.VBRequired != r.VBRequired {
-		return nil, fmt.Errorf("version %08x lacks the bits %08x that it requires", t.Version, r.VBRequired)
-	}
 	if r.CoinbaseValue == nil {
 		return nil, fmt.Errorf("it has no coinbasevalue")
 	}
