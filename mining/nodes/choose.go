@@ -116,17 +116,17 @@ func (p *Pool) update(tip *bitcoind.Tip, change func(now time.Time) (node int)) 
 	var ready bool
 	p.current, ready = choose(p.members, p.current, now)
 	template := p.members[p.current].template
-	if !ready || template == p.delivered {
+	health, changed := p.summary(now)
+	if changed {
+		p.health = health
+	}
+	if !ready || template == p.delivered || p.health.Kind == bitcoind.ErrUnknownRule {
 		template = nil
 	} else {
 		p.delivered, p.on = template, block{template.PrevBlock, template.Height - 1}
 	}
-	if tip != nil && !p.leads(from, tip, now) {
+	if tip != nil && (p.health.Kind == bitcoind.ErrUnknownRule || !p.leads(from, tip, now)) {
 		tip = nil
-	}
-	health, changed := p.summary(now)
-	if changed {
-		p.health = health
 	}
 	note := p.note(now)
 	p.mu.Unlock()
@@ -162,6 +162,9 @@ func (p *Pool) leads(from int, tip *bitcoind.Tip, now time.Time) bool {
 // summary returns the health of all nodes together, and whether that has changed. The
 // lock must be held.
 func (p *Pool) summary(now time.Time) (bitcoind.Health, bool) {
+	if h, ok := unknownRule(p.members); ok {
+		return h, p.health.Kind != h.Kind
+	}
 	h := p.members[p.current].health
 	if !h.OK && len(p.members) > 1 {
 		reasons := make([]string, len(p.members))

@@ -151,7 +151,7 @@ func (p *Pool) Run(ctx context.Context) error {
 }
 
 // Check returns nil if at least one node can be mined on, and warns of the others; else
-// what is wrong with each.
+// what is wrong with each. A node that tells of a rule we don't know speaks for all.
 func (p *Pool) Check(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -181,6 +181,11 @@ func (p *Pool) Check(ctx context.Context) error {
 	}
 	if usable == 0 {
 		return joinErrors(errs)
+	}
+	for _, err := range errs {
+		if errors.Is(err, bitcoind.ErrUnknownRule) {
+			return err
+		}
 	}
 	for i, err := range errs {
 		if errors.Is(err, context.Canceled) {

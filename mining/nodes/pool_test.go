@@ -203,3 +203,37 @@ func TestPoolErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestPoolUnknownRule: a rule that one node calls mandatory and we don't know stops work,
+// whichever node it is, and as long as it says so.
+func TestPoolUnknownRule(t *testing.T) {
+	for knows := range 2 {
+		f := newFixture(t, false, false)
+		f.run()
+		root := f.mine(0, 1)
+		f.await(root)
+		f.until("both are well", func() bool { return f.Nodes()[0].Height == 1 && f.Nodes()[1].Height == 1 })
+		f.fakes[knows].SetFaults(bitcoindtest.Faults{Template: func(m map[string]any) { m["rules"] = []string{"!newfork"} }})
+		held := func() bool { h := f.Health(); return !h.OK && h.Kind == bitcoind.ErrUnknownRule }
+		height := uint32(1)
+		for !held() { // not by a longpoll that has begun before
+			f.mine(0, 1)
+			height++
+			f.until("a template or the rule", func() bool {
+				return held() || f.Nodes()[0].Height == height && f.Nodes()[1].Height == height
+			})
+		}
+		before := f.Template()
+		next := f.mine(0, 1)
+		f.until("the other goes on", func() bool { return f.Nodes()[1-knows].Height == height+1 })
+		if f.Template() != before || !held() {
+			t.Errorf("node %d knows the rule: template %+v, health %+v", knows, f.Template(), f.Health())
+		}
+		if err := f.Check(t.Context()); !errors.Is(err, bitcoind.ErrUnknownRule) {
+			t.Errorf("node %d knows the rule: at the start, %v", knows, err)
+		}
+		f.fakes[knows].SetFaults(bitcoindtest.Faults{})
+		f.await(next)
+		f.until("work goes on", func() bool { return f.Health().OK })
+	}
+}

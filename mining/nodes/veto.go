@@ -82,3 +82,15 @@ func topHeight(members []member, now time.Time) (top uint32) {
 	}
 	return top
 }
+
+// unknownRule returns the health of a node whose templates have a mandatory rule that we
+// don't know, if there is one. One is enough to stop work, preferred or not: where nodes
+// differ, the others have not been upgraded yet, and blocks by their rules may be invalid.
+func unknownRule(members []member) (bitcoind.Health, bool) {
+	for i := range members {
+		if h := members[i].health; h.Kind == bitcoind.ErrUnknownRule {
+			return h, true
+		}
+	}
+	return bitcoind.Health{}, false
+}
