@@ -2,6 +2,8 @@ package mining
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
@@ -20,7 +22,7 @@ type SolvedBlock struct {
 // concurrently.
 type Journal interface {
 	// Keep is called when a block's submission begins, whose end waits for it: it
-	// returns when the block is safe, or soon.
+	// returns when the block is safe, or soon. The submission waits 200 ms at most.
 	Keep(b *SolvedBlock)
 	// Submitted is called with what Node.SubmitBlock returned.
 	Submitted(hash chainhash.Hash, err error)
@@ -32,19 +34,31 @@ type noJournal struct{}
 func (noJournal) Keep(*SolvedBlock)               {}
 func (noJournal) Submitted(chainhash.Hash, error) {}
 
+// keepTimeout is how long the submission waits for a Journal, at its beginning and at its
+// end. Ours takes 100 ms at most; this is for one that hangs all the same.
+const keepTimeout = 200 * time.Millisecond
+
 // submitBlock keeps a block and hands it to the Bitcoin node, for as long as that takes
 // within submitTimeout.
 func (g *Generator) submitBlock(b *SolvedBlock) error {
 	ctx, cancel := context.WithTimeout(g.submitCtx, submitTimeout)
 	defer cancel()
 	// Both take milliseconds, and side by side no longer than one.
-	safe := make(chan struct{})
+	safe, noted, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	isSafe := sync.OnceFunc(func() { close(safe) })
+	late := time.AfterFunc(keepTimeout, isSafe)
+	defer late.Stop()
 	go func() {
-		defer close(safe)
+		defer close(noted)
 		g.cfg.Journal.Keep(b)
+		isSafe()
+		g.cfg.Journal.Submitted(b.Share.ID(), <-result)
 	}()
 	err := g.cfg.Node.SubmitBlock(ctx, b.Raw, safe)
-	<-safe // also where nothing was sent
-	g.cfg.Journal.Submitted(b.Share.ID(), err)
+	result <- err
+	select {
+	case <-noted: // also where nothing was sent
+	case <-time.After(keepTimeout):
+	}
 	return err
 }

@@ -103,6 +103,46 @@ func TestJournalComesFirst(t *testing.T) {
 	}
 }
 
+// stuck is a Journal that hangs until it is let go.
+type stuck struct{ free chan struct{} }
+
+func (s stuck) Keep(*SolvedBlock)               { <-s.free }
+func (s stuck) Submitted(chainhash.Hash, error) { <-s.free }
+
+// patient is a Node that doesn't have the block before its end may leave.
+type patient struct{ had chan<- struct{} }
+
+func (p patient) SubmitBlock(_ context.Context, _ RawBlock, safe <-chan struct{}) error {
+	<-safe
+	close(p.had)
+	return nil
+}
+
+// TestHangingJournal: a Journal that hangs costs neither the block nor the end of the
+// program.
+func TestHangingJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.record()
+		had, free := make(chan struct{}), make(chan struct{})
+		f.cfg.Journal, f.cfg.Node = stuck{free}, patient{had}
+		j, s := f.blockSolution()
+		start := time.Now()
+		if out, err := f.Submit(t.Context(), j, s); err != nil || !out.Share {
+			t.Errorf("%+v, %v", out, err)
+		}
+		<-had
+		if d := time.Since(start); d > keepTimeout+blockHeadStart {
+			t.Errorf("the block left after %v", d)
+		}
+		f.Wait()
+		if d := time.Since(start); d > 2*keepTimeout+blockHeadStart {
+			t.Errorf("the end waited %v", d)
+		}
+		close(free)
+	})
+}
+
 // TestRefusedBlockIsStillAShare: what the node thinks of the block is one thing.
 func TestRefusedBlockIsStillAShare(t *testing.T) {
 	f := newFixture(t)

@@ -155,7 +155,7 @@ func (j *Journal) fail(err error) {
 	j.failure = text
 	j.mu.Unlock()
 	if changed {
-		j.log.Errorf("%s", strings.ToUpper(text[:1])+text[1:])
+		j.out.say(j.log.Error, "%s", strings.ToUpper(text[:1])+text[1:])
 	}
 }
 

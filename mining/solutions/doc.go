@@ -22,5 +22,6 @@
 // # Concurrency
 //
 // All methods are safe for concurrent use; Run may be called once at a time. One round of
-// questions is under way at a time. mu is never held during I/O.
+// questions is under way at a time. mu is never held during I/O, and nobody waits for the
+// log: a goroutine of its own writes the lines.
 package solutions

@@ -44,7 +44,8 @@ type Config struct {
 // Journal remembers blocks. See the package documentation.
 type Journal struct {
 	cfg  Config
-	log  slog.Logger
+	log  slog.Logger // written to by out alone
+	out  voice
 	kick chan struct{}
 
 	writing chan struct{} // a semaphore
@@ -91,7 +92,7 @@ func Open(cfg Config) *Journal {
 	}
 	records, err := loadHistory(cfg.Dir)
 	if err != nil {
-		j.log.Warnf("History of found blocks: %v", err)
+		j.out.say(j.log.Warn, "History of found blocks: %v", err)
 	}
 	for i := range records {
 		j.blocks[records[i].Hash] = &entry{Record: records[i]}
@@ -116,7 +117,7 @@ func (j *Journal) scan() {
 		left--
 		r, block, err := readFile(filepath.Join(j.cfg.Dir, f.Name()))
 		if err != nil {
-			j.log.Errorf("Found block in %s can't be read: %v", filepath.Join(j.cfg.Dir, f.Name()), err)
+			j.out.say(j.log.Error, "Found block in %s can't be read: %v", filepath.Join(j.cfg.Dir, f.Name()), err)
 			continue
 		}
 		e := j.blocks[r.Hash]
@@ -131,7 +132,7 @@ func (j *Journal) scan() {
 		}
 		switch {
 		case !e.Final:
-			j.log.Infof("Block %v at height %d, found here before: %s", r.Hash, r.Height, e.Status)
+			j.out.say(j.log.Info, "Block %v at height %d, found here before: %s", r.Hash, r.Height, e.Status)
 		case e.Status != Rejected:
 			j.remove(e) // its deletion didn't get through
 		}

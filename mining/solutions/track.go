@@ -26,6 +26,10 @@ const (
 	// refreshWait is how long Refresh takes at most: somebody waits for it.
 	refreshWait = 2 * time.Second
 
+	// closeWait is how long Close takes at most. A busy disk takes seconds for what was
+	// begun; who stops a program whose disk hangs should not have to kill it.
+	closeWait = 10 * time.Second
+
 	// resubmitEvery is the pause between two submissions of a block that the node
 	// doesn't know, and resubmitTimeout bounds each.
 	resubmitEvery   = time.Minute
@@ -58,11 +62,20 @@ func (j *Journal) Run(ctx context.Context) error {
 	}
 }
 
-// Close saves the history and waits for what is being written. Nothing may be called
-// afterwards.
+// Close saves the history and waits for what is being written, unless the disk or the log
+// hangs. Nothing may be called afterwards.
 func (j *Journal) Close() {
-	j.save()
-	j.writers.Wait()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		j.save()
+		j.writers.Wait()
+		j.out.done.Wait()
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeWait):
+	}
 }
 
 // Refresh brings List up to date if it is older than a second, as far as the node answers
@@ -94,7 +107,7 @@ func (j *Journal) round(ctx context.Context, age time.Duration) error {
 		err = j.look(ctx, &r)
 	}
 	if err != nil && ctx.Err() == nil {
-		j.log.Debugf("Looking for found blocks: %v", err)
+		j.out.say(j.log.Debug, "Looking for found blocks: %v", err)
 	}
 	j.lastRound = j.cfg.Now()
 	j.save()
@@ -234,19 +247,19 @@ func (j *Journal) tell(e *entry, old Status) {
 	const form = "Block %v at height %d, %s: "
 	switch e.Status {
 	case Pending:
-		j.log.Warnf(form+"the Bitcoin node doesn't know it any more", e.Hash, e.Height, whose)
+		j.out.say(j.log.Warn, form+"the Bitcoin node doesn't know it any more", e.Hash, e.Height, whose)
 	case Accepted:
 		if old == Orphaned {
-			j.log.Infof(form+"it is in the best chain again", e.Hash, e.Height, whose)
+			j.out.say(j.log.Info, form+"it is in the best chain again", e.Hash, e.Height, whose)
 			return
 		}
-		j.log.Infof(form+"it is in the best chain", e.Hash, e.Height, whose)
+		j.out.say(j.log.Info, form+"it is in the best chain", e.Hash, e.Height, whose)
 	case Orphaned:
-		j.log.Warnf(form+"it lost to another block", e.Hash, e.Height, whose)
+		j.out.say(j.log.Warn, form+"it lost to another block", e.Hash, e.Height, whose)
 	case Rejected:
-		j.log.Errorf(form+"the Bitcoin node calls it invalid: %s", e.Hash, e.Height, whose, cmp.Or(e.Reason, "it doesn't say why"))
+		j.out.say(j.log.Error, form+"the Bitcoin node calls it invalid: %s", e.Hash, e.Height, whose, cmp.Or(e.Reason, "it doesn't say why"))
 	case Matured:
-		j.log.Infof(form+"it has matured", e.Hash, e.Height, whose)
+		j.out.say(j.log.Info, form+"it has matured", e.Hash, e.Height, whose)
 	}
 }
 
@@ -267,14 +280,14 @@ func (j *Journal) resubmit(ctx context.Context, hash chainhash.Hash) error {
 	}
 	_, block, err := readFile(path)
 	if err != nil {
-		j.log.Errorf("Found block in %s can't be read: %v", path, err)
+		j.out.say(j.log.Error, "Found block in %s can't be read: %v", path, err)
 		return nil
 	}
-	j.log.Infof("Submitting block %v at height %d again", hash, height)
+	j.out.say(j.log.Info, "Submitting block %v at height %d again", hash, height)
 	ctx, cancel := context.WithTimeout(ctx, resubmitTimeout)
 	defer cancel()
 	if err = j.cfg.Node.SubmitBlock(ctx, mining.RawBlock{block}, nil); err != nil {
-		j.log.Warnf("Block %v at height %d was not accepted: %v", hash, height, err)
+		j.out.say(j.log.Warn, "Block %v at height %d was not accepted: %v", hash, height, err)
 	}
 	j.mu.Lock()
 	if e := j.blocks[hash]; e != nil {
