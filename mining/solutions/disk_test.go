@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/blockchain/share"
@@ -139,11 +140,12 @@ func TestDamage(t *testing.T) {
 		if _, _, err := decodeFile(content[:i]); err == nil {
 			t.Fatalf("the first %d bytes of %d taken", i, len(content))
 		}
-		damaged := bytes.Clone(content)
-		damaged[i] ^= 0x40
-		r, block, err := decodeFile(damaged)
-		if err == nil && (!bytes.Equal(block, b.Raw.Bytes()) || r.Hash != b.Share.ID()) {
-			t.Fatalf("damage at %d not noticed", i)
+		for bit := range 8 {
+			damaged := bytes.Clone(content)
+			damaged[i] ^= 1 << bit
+			if _, _, err := decodeFile(damaged); err == nil {
+				t.Fatalf("damage to bit %d at %d not noticed", bit, i)
+			}
 		}
 	}
 	if err := os.WriteFile(path, content[:len(content)-1], 0o600); err != nil {
@@ -215,7 +217,8 @@ func TestParseHistory(t *testing.T) {
 		t.Errorf("%+v, %v", records, err)
 	}
 	for name, text := range map[string]string{
-		"empty": ``, "version": `{"version":2,"blocks":[]}`, "none": `{}`, "list": `[]`,
+		"empty": ``, "version": `{"version":3,"blocks":[]}`, "no version": `{"blocks":[]}`,
+		"checksum": `{"version":2,"blocks":[{"status":"pending","crc32c":1}]}`, "no checksum": `{"version":2,"blocks":[{"status":"pending"}]}`, "none": `{}`, "list": `[]`,
 		"many":   `{"version":1,"blocks":[` + strings.Repeat(`{},`, maxRecords) + `{}]}`,
 		"status": `{"version":1,"blocks":[{"status":"odd"}]}`,
 		"worker": `{"version":1,"blocks":[{"status":"pending","worker":"` + strings.Repeat("x", maxWorker+1) + `"}]}`,
@@ -233,6 +236,7 @@ func FuzzHistory(f *testing.F) {
 	f.Add([]byte(`{"version":1,"blocks":[{"status":"pending","payee":"0102"}]}`))
 	f.Add([]byte(`{"version":1,"blocks":[{"hash":"00","status":"matured","height":-1}]}`))
 	f.Add([]byte(`{"version":1,"blocks":[7,null]}`))
+	f.Add([]byte(`{"version":2,"blocks":[` + string(seal([]byte(`{"status":"pending"}`), nil)) + `]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		records, err := parseHistory(b)
 		if err != nil {
@@ -251,15 +255,26 @@ func FuzzHistory(f *testing.F) {
 
 // FuzzBlockFile: no content of a block file does harm.
 func FuzzBlockFile(f *testing.F) {
-	block := bytes.Repeat([]byte{1}, 100)
-	line, err := encodeLine(&Record{Hash: chainhash.DoubleHashH(block[:80]), Status: Pending}, block, &share.Share{})
+	var buf bytes.Buffer
+	if err := chaincfg.RegressionNetParams.GenesisBlock.Serialize(&buf); err != nil {
+		f.Fatal(err)
+	}
+	block := buf.Bytes()
+	line, err := encodeLine(&Record{Hash: *chaincfg.RegressionNetParams.GenesisHash, Height: 486604799, Status: Pending}, block, &share.Share{})
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(append(line, block...))
+	f.Add(append(line, block...)) // its coinbase begins with 486604799
+	if _, _, err := decodeFile(append(line, block...)); err != nil {
+		f.Fatal(err)
+	}
 	f.Add([]byte("{}\n"))
 	f.Add([]byte(`{"size":-1}` + "\nx"))
+	name := fileName(&Record{Hash: *chaincfg.RegressionNetParams.GenesisHash, Height: 486604799})
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, again, ok := salvage(name, b); ok && !bytes.Equal(again, block) {
+			t.Fatal("another block salvaged")
+		}
 		r, block, err := decodeFile(b)
 		if err != nil {
 			return

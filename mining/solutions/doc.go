@@ -16,6 +16,9 @@
 //	HEIGHT-HASH.block   a line of JSON (the record, and the share), then the serialized block
 //	history.json        the records of all blocks, the newest 5,000
 //
+// Both have checksums of all they hold. A file's height is compared with its name and its
+// coinbase as well: a block with a wrong height would be given up for another's sake.
+//
 // Who calls what: package mining calls Keep and Submitted; cmd/p2poold makes the Journal,
 // runs Run, tells it of new tips and of blocks on the sharechain, and shows List.
 //

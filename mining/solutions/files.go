@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/txscript/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/internal/atomicfile"
@@ -33,15 +35,19 @@ const (
 // fileMode lets nobody else read: a block is public soon, workers' names are not.
 const fileMode, dirMode = 0o600, 0o700
 
-// castagnoli is the polynomial that processors know: a 4 MB block takes under 1 ms.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// fileVersion is that of the line. The first version had no number, and a checksum of the
+// block alone.
+const fileVersion = 2
 
 // fileLine is the line before the block.
 type fileLine struct {
+	Version int `json:"version"`
 	Record
 	Size  int    `json:"size"`
-	CRC   uint32 `json:"crc32c"`
+	CRC   uint32 `json:"crc32c,omitzero"` // added by seal
 	Share string `json:"share,omitempty"` // encoded, in hex
+
+	damage error // what is wrong with it, as far as the block can be used all the same
 }
 
 // share returns the share that the block is, nil if the line has none that could be it.
@@ -62,8 +68,11 @@ var errNotOurs = errors.New("not a block file")
 
 // encodeLine returns the line for a block, with its end.
 func encodeLine(r *Record, block []byte, s *share.Share) ([]byte, error) {
-	line, err := json.Marshal(fileLine{*r, len(block), crc32.Checksum(block, castagnoli), hex.EncodeToString(s.Encode())})
-	return append(line, '\n'), err
+	line, err := json.Marshal(fileLine{Version: fileVersion, Record: *r, Size: len(block), Share: hex.EncodeToString(s.Encode())})
+	if err != nil {
+		return nil, err
+	}
+	return append(seal(line, block), '\n'), nil
 }
 
 // decodeFile reads what a block file holds. A file that was cut short, or damaged, is an
@@ -77,24 +86,68 @@ func decodeFile(b []byte) (l fileLine, block []byte, err error) {
 	if err := json.Unmarshal(line, &l); err != nil {
 		return l, nil, errNotOurs
 	}
+	var damaged bool
+	switch l.Version {
+	case 0:
+		damaged = crc32.Checksum(block, castagnoli) != l.CRC
+	case fileVersion:
+		damaged = !sealed(line, block)
+	default:
+		return l, nil, fmt.Errorf("version %d, want %d", l.Version, fileVersion)
+	}
 	switch {
 	case l.Size != len(block) || l.Size <= blockHeader || l.Size > maxBlock:
 		return l, nil, fmt.Errorf("block of %d bytes, %d are there", l.Size, len(block))
-	case crc32.Checksum(block, castagnoli) != l.CRC:
+	case damaged:
 		return l, nil, errors.New("damaged block")
 	case chainhash.DoubleHashH(block[:blockHeader]) != l.Hash:
 		return l, nil, errors.New("another block")
 	}
+	if err := checkHeight(block, l.Height); err != nil {
+		return l, nil, err
+	}
 	return l, block, l.check()
 }
 
-// readFile reads a block file.
+// checkHeight compares a block's height with what its coinbase begins with (BIP 34): the
+// fate of a block is read off its height, and it must not be given up for a wrong one.
+func checkHeight(block []byte, height uint32) error {
+	r := bytes.NewReader(block[blockHeader:])
+	if _, err := wire.ReadVarInt(r, 0); err != nil {
+		return fmt.Errorf("block without transactions: %w", err)
+	}
+	var coinbase wire.MsgTx
+	if err := coinbase.Deserialize(r); err != nil {
+		return fmt.Errorf("block without a coinbase: %w", err)
+	}
+	if len(coinbase.TxIn) == 0 {
+		return errors.New("block whose coinbase has no input")
+	}
+	push, err := txscript.NewScriptBuilder().AddInt64(int64(height)).Script()
+	if err != nil || !bytes.HasPrefix(coinbase.TxIn[0].SignatureScript, push) {
+		return fmt.Errorf("the coinbase isn't that of a block at height %d", height)
+	}
+	return nil
+}
+
+// readFile reads a block file. Its name has to be that of the block. If only the line is
+// damaged, the block is read all the same.
 func readFile(path string) (fileLine, []byte, error) {
 	b, err := readLimited(path, maxLine+maxBlock)
 	if err != nil {
 		return fileLine{}, nil, err
 	}
-	return decodeFile(b)
+	l, block, err := decodeFile(b)
+	if want := fileName(&l.Record); err == nil && filepath.Base(path) != want {
+		err = fmt.Errorf("it is %s", want)
+	}
+	if err != nil {
+		if l, block, ok := salvage(filepath.Base(path), b); ok {
+			l.damage = err
+			return l, block, nil
+		}
+	}
+	return l, block, err
 }
 
 // readLimited reads a file of at most limit bytes.

@@ -20,7 +20,7 @@ const (
 	maxHistory = 8 << 20
 
 	historyFile    = "history.json"
-	historyVersion = 1
+	historyVersion = 2 // 1 had no checksums
 )
 
 // history is the content of the history file.
@@ -36,7 +36,7 @@ func parseHistory(b []byte) ([]Record, error) {
 	if err := json.Unmarshal(b, &h); err != nil {
 		return nil, err
 	}
-	if h.Version != historyVersion {
+	if h.Version < 1 || h.Version > historyVersion {
 		return nil, fmt.Errorf("version %d, want %d", h.Version, historyVersion)
 	}
 	if len(h.Blocks) > maxRecords {
@@ -46,6 +46,9 @@ func parseHistory(b []byte) ([]Record, error) {
 	var bad []error
 	for _, raw := range h.Blocks {
 		r, err := parseRecord(raw)
+		if err == nil && h.Version > 1 && !sealed(raw, nil) {
+			err = fmt.Errorf("block %v has a wrong checksum", r.Hash)
+		}
 		if err != nil {
 			bad = append(bad, err)
 			continue
@@ -71,7 +74,7 @@ func formatHistory(records []Record) ([]byte, error) {
 			buf.WriteByte(',')
 		}
 		buf.WriteByte('\n')
-		buf.Write(line)
+		buf.Write(seal(line, nil))
 	}
 	buf.WriteString("\n]}\n")
 	return buf.Bytes(), nil

@@ -120,8 +120,11 @@ func (j *Journal) scan() {
 			j.out.say(j.log.Error, "Found block in %s can't be read: %v", filepath.Join(j.cfg.Dir, f.Name()), err)
 			continue
 		}
+		if r.damage != nil {
+			j.out.say(j.log.Warn, "Found block in %s is damaged in its description alone, and used: %v", filepath.Join(j.cfg.Dir, f.Name()), r.damage)
+		}
 		e := j.blocks[r.Hash]
-		if e == nil {
+		if e == nil || e.Height != r.Height { // the file's height has been checked
 			e = &entry{Record: r.Record}
 			j.blocks[r.Hash] = e
 			j.dirty = true

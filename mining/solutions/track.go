@@ -163,7 +163,7 @@ func (j *Journal) look(ctx context.Context, r *Record) error {
 		if info.Invalid {
 			status = Rejected
 		}
-		settled, err := j.rival(ctx, r)
+		settled, err := j.rival(ctx, r.Hash, info.Height)
 		if err != nil {
 			return err
 		}
@@ -172,13 +172,13 @@ func (j *Journal) look(ctx context.Context, r *Record) error {
 	return nil
 }
 
-// rival tells whether another block has the place of this one for good.
-func (j *Journal) rival(ctx context.Context, r *Record) (settled bool, err error) {
-	hash, err := j.cfg.Node.HashAt(ctx, r.Height)
+// rival tells whether another block than ours has a height for good.
+func (j *Journal) rival(ctx context.Context, ours chainhash.Hash, height uint32) (settled bool, err error) {
+	hash, err := j.cfg.Node.HashAt(ctx, height)
 	if errors.Is(err, bitcoind.ErrUnknownBlock) {
 		return false, nil
 	}
-	if err != nil || hash == r.Hash {
+	if err != nil || hash == ours {
 		return false, err
 	}
 	info, err := j.cfg.Node.Header(ctx, hash)
@@ -190,7 +190,7 @@ func (j *Journal) rival(ctx context.Context, r *Record) (settled bool, err error
 
 // missing deals with a block that the node doesn't know.
 func (j *Journal) missing(ctx context.Context, r *Record) error {
-	settled, err := j.rival(ctx, r)
+	settled, err := j.rival(ctx, r.Hash, r.Height)
 	if err != nil {
 		return err
 	}
