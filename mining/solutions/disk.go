@@ -26,7 +26,7 @@ const (
 	writtenWait = 100 * time.Millisecond
 
 	// maxWriting bounds the blocks on their way to a disk that hangs, and with them
-	// memory: 64 MB.
+	// memory: 64 MB for their copies in one piece.
 	maxWriting = 16
 
 	// maxFiles and maxFileBytes bound the blocks on disk: four times those that can be
@@ -40,26 +40,11 @@ const (
 
 // write puts a block on disk and waits for that, within bounds.
 func (j *Journal) write(r *Record, b *mining.SolvedBlock) {
-	select {
-	case j.writing <- struct{}{}:
-	default:
-		j.fail(fmt.Errorf("%d blocks wait for the disk already", maxWriting))
+	written := make(chan struct{})
+	durable := j.startWrite(r, b, sync.OnceFunc(func() { close(written) }))
+	if durable == nil {
 		return
 	}
-	written, durable := make(chan struct{}), make(chan struct{})
-	var once sync.Once
-	isWritten := func() { once.Do(func() { close(written) }) }
-	j.writers.Go(func() {
-		defer func() { <-j.writing }()
-		defer close(durable)
-		defer isWritten()
-		block := b.Raw.Bytes() // one write is faster than thousands
-		line, err := encodeLine(r, block, b.Share)
-		if err == nil {
-			err = writeSynced(j.cfg.Dir, fileName(r), [][]byte{line, block}, isWritten)
-		}
-		j.wrote(r, len(block), err)
-	})
 	start := time.NewTimer(writtenWait)
 	defer start.Stop()
 	short := time.NewTimer(durableWait)
@@ -76,17 +61,67 @@ func (j *Journal) write(r *Record, b *mining.SolvedBlock) {
 	}
 }
 
+// startWrite begins to put a block on disk. It calls written when the file's bytes are in
+// the system's hands or never will be, and closes what it returns when it is done. It
+// returns nil if nothing is begun.
+func (j *Journal) startWrite(r *Record, b *mining.SolvedBlock, written func()) (durable chan struct{}) {
+	if !j.markWriting(r) {
+		return nil // by another submission of the same block
+	}
+	select {
+	case j.writing <- struct{}{}:
+	default:
+		j.wrote(r, 0, fmt.Errorf("%d blocks wait for the disk already", maxWriting))
+		return nil
+	}
+	durable = make(chan struct{})
+	j.writers.Go(func() {
+		defer func() { <-j.writing }()
+		defer close(durable)
+		defer written()
+		block := b.Raw.Bytes() // one write is faster than thousands
+		line, err := encodeLine(r, block, b.Share)
+		if err == nil {
+			err = writeSynced(j.cfg.Dir, fileName(r), [][]byte{line, block}, written)
+		}
+		j.wrote(r, len(block), err)
+	})
+	return durable
+}
+
+// markWriting notes that a block's file is on its way, and tells whether it is to be:
+// unless it is so already, or the file is there.
+func (j *Journal) markWriting(r *Record) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e := j.blocks[r.Hash]
+	if e == nil {
+		return true // forgotten, for 5,000 others
+	}
+	if e.writing || e.file != "" {
+		return false
+	}
+	e.writing = true
+	return true
+}
+
 // wrote notes how the writing of a block file went.
 func (j *Journal) wrote(r *Record, size int, err error) {
 	if err != nil {
 		j.fail(err)
-		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	e := j.blocks[r.Hash]
+	if e != nil {
+		e.writing = false
+	}
+	if err != nil {
+		return
+	}
 	j.failure = ""
-	if e := j.blocks[r.Hash]; e != nil {
-		e.file, e.size = fileName(r), size
+	if e != nil {
+		e.file, e.size, e.held = fileName(r), size, nil
 		if e.Final && e.Status != Rejected {
 			j.remove(e) // the disk was slow, its fate fast
 		}

@@ -3,7 +3,8 @@
 // becomes of all.
 //
 // A [Journal] is told of a block as it is submitted. The block is written to a file of its
-// own; its last bytes are sent after that, but don't wait for a disk that hangs.
+// own; its last bytes are sent after that, but don't wait for a disk that hangs. A block
+// that can't be written is kept in memory, and written when the disk is well again.
 // [Journal.Run] asks the Bitcoin node at each new tip about all blocks whose fate isn't final, and
 // submits again those of our own that it doesn't know: after a crash of this program, of
 // the node, or of the machine. Each block is pending until the node has it, then accepted

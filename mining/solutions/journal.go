@@ -71,6 +71,9 @@ type entry struct {
 	size      int    // of the file, in bytes
 	inFlight  int    // submissions by others that haven't ended
 	submitted time.Time
+
+	held    *mining.SolvedBlock // while it isn't on disk and that matters
+	writing bool                // the file is on its way
 }
 
 // Open reads what is on disk. A directory that can't be used is no error: blocks are
@@ -150,22 +153,27 @@ func (j *Journal) LeftShares() []*share.Share { return j.left }
 // Keep notes a block that is being submitted. One of our own is written to disk; Keep
 // returns when that is done, or when it has taken as long as the submission can wait.
 func (j *Journal) Keep(b *mining.SolvedBlock) {
-	now := j.cfg.Now()
-	d := &b.Share.Data
-	r := Record{
-		Hash: b.Share.ID(), Height: d.BitcoinHeight, ShareHeight: d.Height, Time: int64(d.Time), Own: b.Own,
-		Worker: b.Worker[:min(len(b.Worker), maxWorker)], Payee: Script(d.Payee), Value: d.CoinbaseValue,
-		Bits: b.Share.Header.Bits, Status: Pending, Changed: now.Unix(),
-	}
+	r := j.newRecord(b)
 	j.mu.Lock()
 	e := j.add(r)
 	e.inFlight++
 	if b.Own {
 		e.Own, e.Worker = true, r.Worker // it may have been seen as a share before
+		j.hold(e, b)
 	}
 	j.mu.Unlock()
 	if b.Own {
 		j.write(&r, b)
+	}
+}
+
+// newRecord describes a block that is new.
+func (j *Journal) newRecord(b *mining.SolvedBlock) Record {
+	d := &b.Share.Data
+	return Record{
+		Hash: b.Share.ID(), Height: d.BitcoinHeight, ShareHeight: d.Height, Time: int64(d.Time), Own: b.Own,
+		Worker: b.Worker[:min(len(b.Worker), maxWorker)], Payee: Script(d.Payee), Value: d.CoinbaseValue,
+		Bits: b.Share.Header.Bits, Status: Pending, Changed: j.cfg.Now().Unix(),
 	}
 }
 

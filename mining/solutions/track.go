@@ -233,8 +233,11 @@ func (j *Journal) become(e *entry, status Status, confirmations int64, final boo
 		e.Changed = j.cfg.Now().Unix()
 		j.tell(e, old)
 	}
-	if final && status != Rejected {
-		j.remove(e)
+	if final {
+		e.held = nil
+		if status != Rejected {
+			j.remove(e)
+		}
 	}
 }
 
@@ -268,25 +271,33 @@ func (j *Journal) resubmit(ctx context.Context, hash chainhash.Hash) error {
 	now := j.cfg.Now()
 	j.mu.Lock()
 	e := j.blocks[hash]
-	due := e != nil && e.file != "" && e.inFlight == 0 && e.Refusals < maxRefusals && now.Sub(e.submitted) >= resubmitEvery
+	due := e != nil && (e.file != "" || e.held != nil) && e.inFlight == 0 && e.Refusals < maxRefusals && now.Sub(e.submitted) >= resubmitEvery
 	var path string
 	var height uint32
+	var raw mining.RawBlock
 	if due {
 		path, height, e.submitted = filepath.Join(j.cfg.Dir, e.file), e.Height, now
+		if e.held != nil {
+			raw = e.held.Raw
+		}
 	}
 	j.mu.Unlock()
 	if !due {
 		return nil
 	}
-	_, block, err := readFile(path)
-	if err != nil {
-		j.out.say(j.log.Error, "Found block in %s can't be read: %v", path, err)
-		return nil
+	if raw == nil {
+		_, block, err := readFile(path)
+		if err != nil {
+			j.out.say(j.log.Error, "Found block in %s can't be read: %v", path, err)
+			return nil
+		}
+		raw = mining.RawBlock{block}
 	}
 	j.out.say(j.log.Info, "Submitting block %v at height %d again", hash, height)
 	ctx, cancel := context.WithTimeout(ctx, resubmitTimeout)
 	defer cancel()
-	if err = j.cfg.Node.SubmitBlock(ctx, mining.RawBlock{block}, nil); err != nil {
+	err := j.cfg.Node.SubmitBlock(ctx, raw, nil)
+	if err != nil {
 		j.out.say(j.log.Warn, "Block %v at height %d was not accepted: %v", hash, height, err)
 	}
 	j.mu.Lock()
@@ -345,4 +356,5 @@ func (j *Journal) probe() {
 	j.mu.Lock()
 	j.failure = ""
 	j.mu.Unlock()
+	j.writeHeld()
 }
