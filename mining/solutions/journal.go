@@ -3,7 +3,6 @@ package solutions
 import (
 	"cmp"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -228,8 +227,8 @@ func (j *Journal) Submitted(hash chainhash.Hash, err error) {
 
 // refused notes a rejection. The lock must be held.
 func (j *Journal) refused(e *entry, err error) {
-	rejected, ok := errors.AsType[*bitcoind.RejectedError](err)
-	if !ok || rejected.NoParent() || e.Final {
+	rejected := rejection(err)
+	if rejected == nil || e.Final {
 		return
 	}
 	e.Refusals++
@@ -238,6 +237,32 @@ func (j *Journal) refused(e *entry, err error) {
 	if e.Status == Pending {
 		j.become(e, Rejected, 0, false)
 	}
+}
+
+// rejection returns the verdict that a block is invalid, if all nodes have one and agree.
+// With one that doesn't answer the block isn't judged yet: the other's chain state may be
+// what is damaged.
+func rejection(err error) *bitcoind.RejectedError {
+	switch e := err.(type) {
+	case *bitcoind.RejectedError:
+		if e.NoParent() {
+			return nil
+		}
+		return e
+	case interface{ Unwrap() error }:
+		return rejection(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var first *bitcoind.RejectedError
+		for _, err := range e.Unwrap() {
+			r := rejection(err)
+			if r == nil {
+				return nil
+			}
+			first = cmp.Or(first, r)
+		}
+		return first
+	}
+	return nil
 }
 
 // Observe adds blocks that are known otherwise, as from the sharechain: those of other

@@ -168,6 +168,9 @@ func (j *Journal) look(ctx context.Context, r *Record) error {
 			return err
 		}
 		j.found(r.Hash, status, -1, settled)
+		if info.Invalid && !settled {
+			return j.resubmit(ctx, r.Hash) // another node may think otherwise
+		}
 	}
 	return nil
 }
