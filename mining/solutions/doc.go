@@ -27,5 +27,6 @@
 //
 // All methods are safe for concurrent use; Run may be called once at a time. One round of
 // questions is under way at a time. mu is never held during I/O, and nobody waits for the
-// log: a goroutine of its own writes the lines.
+// log: a goroutine of its own writes the lines. Rounds don't wait for the disk or for
+// submissions either, which goroutines of their own see to, bounded by semaphores.
 package solutions

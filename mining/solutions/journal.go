@@ -47,12 +47,18 @@ type Journal struct {
 	out  voice
 	kick chan struct{}
 
-	writing chan struct{} // a semaphore
-	writers sync.WaitGroup
+	writing chan struct{}  // a semaphore
+	writers sync.WaitGroup // what is done beside
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
 
 	rounds    chan struct{} // a semaphore: one round at a time
 	lastRound time.Time     // of the round that has it
-	lastProbe time.Time     // of the round that has it
+	probing   chan struct{} // a semaphore
+	lastProbe time.Time     // of who has it
+	saving    chan struct{} // a semaphore
+	resubmits chan struct{} // a semaphore
 
 	left []*share.Share // see LeftShares; not changed after Open
 
@@ -68,7 +74,7 @@ type entry struct {
 	Record
 	file      string // name in the directory, "" if there is none
 	size      int    // of the file, in bytes
-	inFlight  int    // submissions by others that haven't ended
+	inFlight  int    // submissions that haven't ended
 	submitted time.Time
 
 	held    *mining.SolvedBlock // while it isn't on disk and that matters
@@ -86,8 +92,10 @@ func Open(cfg Config) *Journal {
 	}
 	j := &Journal{
 		cfg: cfg, log: cfg.Log, kick: make(chan struct{}, 1), writing: make(chan struct{}, maxWriting),
-		rounds: make(chan struct{}, 1), blocks: make(map[chainhash.Hash]*entry),
+		rounds: make(chan struct{}, 1), probing: make(chan struct{}, 1), saving: make(chan struct{}, 1),
+		resubmits: make(chan struct{}, maxResubmits), blocks: make(map[chainhash.Hash]*entry),
 	}
+	j.life, j.end = context.WithCancel(context.Background())
 	if err := os.MkdirAll(cfg.Dir, dirMode); err != nil {
 		j.fail(err)
 		return j

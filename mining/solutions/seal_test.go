@@ -135,7 +135,7 @@ func TestFlippedHeight(t *testing.T) {
 	}
 
 	// The block is used all the same, whatever bit it is, but not a block that is damaged.
-	for i := range content {
+	for i := 0; i < len(content); i += 7 {
 		damaged := bytes.Clone(content)
 		damaged[i] ^= 2
 		l, block, ok := salvage(filepath.Base(f.blockPath(b)), damaged)
@@ -146,7 +146,7 @@ func TestFlippedHeight(t *testing.T) {
 			t.Fatalf("byte %d: %+v", i, l)
 		}
 	}
-	for i := range content {
+	for i := 0; i < len(content); i += 7 {
 		if _, _, ok := salvage(filepath.Base(f.blockPath(b)), content[:i]); ok {
 			t.Fatalf("the first %d bytes of %d taken", i, len(content))
 		}

@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
-	"github.com/p2poold/p2poold/internal/atomicfile"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 )
@@ -30,21 +27,13 @@ const (
 	// begun; who stops a program whose disk hangs should not have to kill it.
 	closeWait = 10 * time.Second
 
-	// resubmitEvery is the pause between two submissions of a block that the node
-	// doesn't know, and resubmitTimeout bounds each.
-	resubmitEvery   = time.Minute
-	resubmitTimeout = 30 * time.Second
-
-	// maxRefusals is how often a block is submitted that the node rejects: it may do so
-	// for want of something that it gets later, or be replaced by one without the fault.
-	maxRefusals = 3
-
 	// maxLooks bounds the questions of a round. Blocks of 17 hours can be unsettled;
 	// only on regtest are that many ours.
 	maxLooks = 500
 
-	// probeEvery is how often it is tried whether the directory can be written.
-	probeEvery = 5 * time.Minute
+	// maxFailures is how many questions about blocks may fail in a round. A node that
+	// hangs takes its time for each.
+	maxFailures = 3
 )
 
 // Run follows the blocks until ctx ends. Its error is always nil: it gives up nothing.
@@ -65,9 +54,11 @@ func (j *Journal) Run(ctx context.Context) error {
 // Close saves the history and waits for what is being written, unless the disk or the log
 // hangs. Nothing may be called afterwards.
 func (j *Journal) Close() {
+	j.end()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		j.saving <- struct{}{}
 		j.save()
 		j.writers.Wait()
 		j.out.done.Wait()
@@ -98,20 +89,52 @@ func (j *Journal) round(ctx context.Context, age time.Duration) error {
 	if j.cfg.Now().Sub(j.lastRound) < age {
 		return nil
 	}
-	j.probe()
-	err := j.lookTip(ctx)
-	for _, r := range j.unsettled() {
-		if err != nil || ctx.Err() != nil {
-			break
-		}
-		err = j.look(ctx, &r)
-	}
+	j.beside(j.probing, j.probe)
+	err := j.lookAll(ctx)
 	if err != nil && ctx.Err() == nil {
 		j.out.say(j.log.Debug, "Looking for found blocks: %v", err)
 	}
 	j.lastRound = j.cfg.Now()
-	j.save()
+	j.beside(j.saving, j.save)
 	return err
+}
+
+// beside does something with the disk, for which nobody waits: it may hang. It isn't done
+// twice at a time, which the semaphore sees to.
+func (j *Journal) beside(semaphore chan struct{}, do func()) {
+	select {
+	case semaphore <- struct{}{}:
+	default:
+		return
+	}
+	j.writers.Go(func() {
+		defer func() { <-semaphore }()
+		do()
+	})
+}
+
+// lookAll asks about all blocks. What can't be learned of one says nothing of the next;
+// but a node that answers nothing isn't asked any more. The error is the first.
+func (j *Journal) lookAll(ctx context.Context) error {
+	first := j.lookTip(ctx)
+	failures := 0
+	for _, r := range j.unsettled() {
+		if ctx.Err() != nil {
+			return cmp.Or(first, ctx.Err())
+		}
+		if failures < maxFailures {
+			err := j.look(ctx, &r)
+			if err == nil {
+				continue
+			}
+			failures++
+			first = cmp.Or(first, err)
+		}
+		if r.Status == Pending || r.Status == Rejected {
+			j.resubmit(r.Hash) // to nodes that aren't asked, and to ports for peers
+		}
+	}
+	return first
 }
 
 // unsettled returns the blocks whose fate may change, the oldest first.
@@ -169,7 +192,7 @@ func (j *Journal) look(ctx context.Context, r *Record) error {
 		}
 		j.found(r.Hash, status, -1, settled)
 		if info.Invalid && !settled {
-			return j.resubmit(ctx, r.Hash) // another node may think otherwise
+			j.resubmit(r.Hash) // another node may think otherwise
 		}
 	}
 	return nil
@@ -205,10 +228,10 @@ func (j *Journal) missing(ctx context.Context, r *Record) error {
 		status = Orphaned
 	}
 	j.found(r.Hash, status, 0, settled)
-	if settled {
-		return nil
+	if !settled {
+		j.resubmit(r.Hash)
 	}
-	return j.resubmit(ctx, r.Hash)
+	return nil
 }
 
 // found notes what the node says of a block.
@@ -267,97 +290,4 @@ func (j *Journal) tell(e *entry, old Status) {
 	case Matured:
 		j.out.say(j.log.Info, form+"it has matured", e.Hash, e.Height, whose)
 	}
-}
-
-// resubmit submits a block of our own that the node doesn't know, if it is time to.
-func (j *Journal) resubmit(ctx context.Context, hash chainhash.Hash) error {
-	now := j.cfg.Now()
-	j.mu.Lock()
-	e := j.blocks[hash]
-	due := e != nil && (e.file != "" || e.held != nil) && e.inFlight == 0 && e.Refusals < maxRefusals && now.Sub(e.submitted) >= resubmitEvery
-	var path string
-	var height uint32
-	var raw mining.RawBlock
-	if due {
-		path, height, e.submitted = filepath.Join(j.cfg.Dir, e.file), e.Height, now
-		if e.held != nil {
-			raw = e.held.Raw
-		}
-	}
-	j.mu.Unlock()
-	if !due {
-		return nil
-	}
-	if raw == nil {
-		_, block, err := readFile(path)
-		if err != nil {
-			j.out.say(j.log.Error, "Found block in %s can't be read: %v", path, err)
-			return nil
-		}
-		raw = mining.RawBlock{block}
-	}
-	j.out.say(j.log.Info, "Submitting block %v at height %d again", hash, height)
-	ctx, cancel := context.WithTimeout(ctx, resubmitTimeout)
-	defer cancel()
-	err := j.cfg.Node.SubmitBlock(ctx, raw, nil)
-	if err != nil {
-		j.out.say(j.log.Warn, "Block %v at height %d was not accepted: %v", hash, height, err)
-	}
-	j.mu.Lock()
-	if e := j.blocks[hash]; e != nil {
-		j.refused(e, err)
-	}
-	j.mu.Unlock()
-	if err == nil {
-		j.Kick() // to see it there
-	}
-	return nil
-}
-
-// save writes the history if it has changed.
-func (j *Journal) save() {
-	j.mu.Lock()
-	dirty := j.dirty
-	j.dirty = false
-	j.mu.Unlock()
-	if !dirty {
-		return
-	}
-	b, err := formatHistory(j.records())
-	if err == nil {
-		err = atomicfile.Write(filepath.Join(j.cfg.Dir, historyFile), b)
-	}
-	if err != nil {
-		j.mu.Lock()
-		j.dirty = true
-		j.mu.Unlock()
-		j.fail(err)
-	}
-}
-
-// probe tries from time to time whether the directory can be written, so that a full or
-// read-only disk is known of before it matters, and its repair as well.
-func (j *Journal) probe() {
-	now, broken := j.cfg.Now(), j.Health() != ""
-	if now.Sub(j.lastProbe) < probeEvery && !(broken && now.Sub(j.lastProbe) >= lookInterval) {
-		return
-	}
-	j.lastProbe = now
-	const name = "probe"
-	err := os.MkdirAll(j.cfg.Dir, dirMode)
-	if err == nil {
-		// More than a file system keeps in a directory entry.
-		err = writeSynced(j.cfg.Dir, name, [][]byte{make([]byte, maxLine)}, func() {})
-	}
-	if err == nil {
-		err = os.Remove(filepath.Join(j.cfg.Dir, name))
-	}
-	if err != nil {
-		j.fail(err)
-		return
-	}
-	j.mu.Lock()
-	j.failure = ""
-	j.mu.Unlock()
-	j.writeHeld()
 }

@@ -97,7 +97,7 @@ func TestCrashBeforeSubmission(t *testing.T) {
 	if err := f.fake.Up(); err != nil {
 		t.Fatal(err)
 	}
-	f.check(Pending, 0, false) // and now submitted
+	f.writers.Wait() // and now submitted
 	f.check(Accepted, 1, false)
 	if n := f.fake.Calls("submitblock"); n != 1 {
 		t.Errorf("submitted %d times", n)
@@ -108,11 +108,13 @@ func TestCrashBeforeSubmission(t *testing.T) {
 	f.fake.SetFaults(bitcoindtest.Faults{Errors: unknown})
 	f.pass(2 * lookGap)
 	f.look(t.Context(), &f.List(1)[0])
+	f.writers.Wait()
 	if n := f.fake.Calls("submitblock"); n != 1 {
 		t.Errorf("submitted %d times within %v", n, resubmitEvery)
 	}
 	f.pass(resubmitEvery)
 	f.look(t.Context(), &f.List(1)[0])
+	f.writers.Wait()
 	if n := f.fake.Calls("submitblock"); n != 2 || f.List(1)[0].Status != Pending {
 		t.Errorf("submitted %d times, %+v", n, f.List(1))
 	}
@@ -146,6 +148,7 @@ func TestRejected(t *testing.T) {
 		if r.Reason != "bad-txns-inputs" {
 			t.Errorf("%+v", r)
 		}
+		f.Close()
 		f.open()
 	}
 	if n := f.fake.Calls("submitblock"); n != maxRefusals {

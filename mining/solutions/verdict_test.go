@@ -49,6 +49,7 @@ func TestDamagedNode(t *testing.T) {
 	}
 	f.pass(resubmitEvery)
 	f.look(t.Context(), &f.List(1)[0])
+	f.writers.Wait()
 	if _, height := sound.Tip(); height != 1 {
 		t.Error("the sound node didn't get the block")
 	}

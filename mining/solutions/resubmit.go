@@ -1,0 +1,91 @@
+package solutions
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+
+	"github.com/p2poold/p2poold/mining"
+)
+
+const (
+	// resubmitEvery is the pause between two submissions of a block that the node
+	// doesn't know, and resubmitTimeout bounds each.
+	resubmitEvery   = time.Minute
+	resubmitTimeout = 30 * time.Second
+
+	// maxRefusals is how often a block is submitted that the node rejects: it may do so
+	// for want of something that it gets later, or be replaced by one without the fault.
+	maxRefusals = 3
+
+	// maxResubmits bounds the blocks that are submitted again at a time, and their
+	// memory: 16 MB. The others' turn comes with the next rounds.
+	maxResubmits = 4
+)
+
+// resubmit begins to submit a block of our own that the node doesn't know, if it is time
+// to. It doesn't wait: with nodes that are away that takes its time, and other blocks and
+// those who want to see them don't have it.
+func (j *Journal) resubmit(hash chainhash.Hash) {
+	select {
+	case j.resubmits <- struct{}{}:
+	default:
+		return
+	}
+	now := j.cfg.Now()
+	j.mu.Lock()
+	e := j.blocks[hash]
+	due := e != nil && (e.file != "" || e.held != nil) && e.inFlight == 0 && e.Refusals < maxRefusals && now.Sub(e.submitted) >= resubmitEvery
+	var path string
+	var height uint32
+	var raw mining.RawBlock
+	if due {
+		path, height, e.submitted = filepath.Join(j.cfg.Dir, e.file), e.Height, now
+		if e.held != nil {
+			raw = e.held.Raw
+		}
+		e.inFlight++
+	}
+	j.mu.Unlock()
+	if !due {
+		<-j.resubmits
+		return
+	}
+	j.writers.Go(func() {
+		defer func() { <-j.resubmits }()
+		err := j.sendAgain(hash, height, path, raw)
+		j.mu.Lock()
+		if e := j.blocks[hash]; e != nil {
+			e.inFlight = max(0, e.inFlight-1)
+			e.submitted = j.cfg.Now()
+			j.refused(e, err)
+		}
+		j.mu.Unlock()
+		j.beside(j.saving, j.save)
+		if err == nil {
+			j.Kick() // to see it there
+		}
+	})
+}
+
+// sendAgain submits a block, which is read from its file unless it is in memory.
+func (j *Journal) sendAgain(hash chainhash.Hash, height uint32, path string, raw mining.RawBlock) error {
+	if raw == nil {
+		_, block, err := readFile(path)
+		if err != nil {
+			j.out.say(j.log.Error, "Found block in %s can't be read: %v", path, err)
+			return err
+		}
+		raw = mining.RawBlock{block}
+	}
+	j.out.say(j.log.Info, "Submitting block %v at height %d again", hash, height)
+	ctx, cancel := context.WithTimeout(j.life, resubmitTimeout)
+	defer cancel()
+	err := j.cfg.Node.SubmitBlock(ctx, raw, nil)
+	if err != nil {
+		j.out.say(j.log.Warn, "Block %v at height %d was not accepted: %v", hash, height, err)
+	}
+	return err
+}
