@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/p2poold/p2poold/blockchain"
@@ -27,6 +29,21 @@ func (n *node) runBlocks(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// rescue submits the blocks that the Bitcoin node may not have, before an error ends the
+// program, and adds to the error those that nobody has taken.
+func (n *node) rescue(err error) error {
+	left := n.solutions.Rescue(context.Background())
+	if len(left) == 0 {
+		return err
+	}
+	var names []string
+	for _, r := range left {
+		names = append(names, fmt.Sprintf("%v at height %d", r.Hash, r.Height))
+	}
+	return fmt.Errorf("%w; found blocks in %s are not submitted yet, start p2poold again soon: %s",
+		err, n.cfg.foundDir(), strings.Join(names, ", "))
 }
 
 // acceptLeft brings the shares of blocks to the sharechain that the last run was killed

@@ -1,17 +1,25 @@
 package main
 
 import (
+	"bytes"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/btcsuite/btcd/btcjson"
+	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/internal/rpcserver"
+	"github.com/p2poold/p2poold/mining"
+	"github.com/p2poold/p2poold/mining/bitcoind"
 	"github.com/p2poold/p2poold/mining/bitcoindtest"
+	"github.com/p2poold/p2poold/mining/solutions"
 )
 
 // payTo returns the output script that the tests' jobs pay.
@@ -226,4 +234,69 @@ func TestBitcoinReorg(t *testing.T) {
 	}
 	on("four others")
 	p.stop(t)
+}
+
+// leaveBlock makes blocks-found hold a block that the Bitcoin node lacks, as a crash
+// leaves it.
+func leaveBlock(t *testing.T, cfg *config) chainhash.Hash {
+	t.Helper()
+	away := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+	hash := away.Mine(1)
+	client, err := bitcoind.New(bitcoind.Config{URL: away.URL(), Params: &chaincfg.RegressionNetParams})
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := client.Block(t.Context(), hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw bytes.Buffer
+	if err := block.Serialize(&raw); err != nil {
+		t.Fatal(err)
+	}
+	found := solutions.Open(solutions.Config{Dir: cfg.foundDir(), Node: client})
+	defer found.Close()
+	found.Keep(&mining.SolvedBlock{
+		Share: &share.Share{
+			Header: block.Header, Link: share.NewLink(make([]byte, share.MinCoinbasePrefix)), Data: share.Data{BitcoinHeight: 1},
+		},
+		Raw: mining.RawBlock{raw.Bytes()}, Worker: "test", Own: true,
+	})
+	return hash
+}
+
+// TestFailingStartSubmitsBlock: a start that fails submits what the last run left all the
+// same, and names what no node takes.
+func TestFailingStartSubmitsBlock(t *testing.T) {
+	withHome(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, name := range []string{"database", "port", "refused"} {
+		t.Run(name, func(t *testing.T) {
+			dir, fake := t.TempDir(), newFake(t)
+			cfg := mustLoad(t, arguments(dir, fake)...)
+			hash := leaveBlock(t, cfg)
+			args := arguments(dir, fake)
+			if name == "port" {
+				args[slices.Index(args, "--rpclisten=127.0.0.1:0")] = "--rpclisten=" + taken.Addr().String()
+			} else { // a file where the database's folder should be
+				writeFile(t, cfg.databaseDir(), []byte("nonsense"))
+			}
+			if name == "refused" {
+				fake.SetFaults(bitcoindtest.Faults{Errors: map[string]*btcjson.RPCError{
+					"submitblock": btcjson.NewRPCError(btcjson.ErrRPCVerify, "prev-blk-not-found")}})
+				runFails(t, exitRun, args, "not submitted yet", hash.String(), "height 1")
+				return
+			}
+			if message := runFails(t, exitRun, args); strings.Contains(message, "not submitted") {
+				t.Error(message)
+			}
+			if n := fake.Calls("submitblock"); n != 1 {
+				t.Errorf("submitted %d times", n)
+			}
+		})
+	}
 }

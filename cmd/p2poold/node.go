@@ -77,7 +77,8 @@ func runNode(ctx context.Context, cfg *config, logs *logBackend) error {
 }
 
 // newNode opens the database, makes the parts, none of which does anything yet,
-// and opens their ports, so that one that is taken shows before anything begins.
+// and opens their ports, so that one that is taken shows before anything begins. If
+// that fails, blocks that the last run left are submitted all the same.
 func newNode(cfg *config, logs *logBackend) (*node, error) {
 	n := &node{cfg: cfg, logs: logs, started: time.Now(), now: cfg.now}
 	if n.now == nil {
@@ -86,23 +87,36 @@ func newNode(cfg *config, logs *logBackend) (*node, error) {
 	n.disk = n.newDiskWatch()
 	n.templates.init()
 	n.pending.Store(&pending{reason: "the node is starting", miners: "the node is starting", bitcoin: "not asked yet"})
-	var err error
-	if n.store, err = database.Open(cfg.databaseDir(), cfg.params.ChainID); err != nil {
+	if err := n.buildBitcoin(); err != nil {
 		return nil, err
+	}
+	if err := n.open(); err != nil {
+		err = n.rescue(err)
+		n.bitcoin.Wait()
+		n.solutions.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// open opens the database and the ports, and makes the parts.
+func (n *node) open() (err error) {
+	if n.store, err = database.Open(n.cfg.databaseDir(), n.cfg.params.ChainID); err != nil {
+		return err
 	}
 	if err = n.build(); err == nil {
 		err = n.listen()
 	}
 	if err != nil {
-		return nil, errors.Join(err, n.store.Close())
+		return errors.Join(err, n.store.Close())
 	}
-	return n, nil
+	return nil
 }
 
-// build makes the parts but the database.
+// build makes the parts but the database and the Bitcoin node.
 func (n *node) build() error {
 	for _, part := range []func() error{
-		n.buildBitcoin, n.buildChain, n.buildMerged, n.buildGenerator, n.buildPeers, n.buildPayees, n.buildStratum, n.buildRPC,
+		n.buildChain, n.buildMerged, n.buildGenerator, n.buildPeers, n.buildPayees, n.buildStratum, n.buildRPC,
 	} {
 		if err := part(); err != nil {
 			return err

@@ -96,7 +96,10 @@ func (n *node) run(ctx context.Context) error {
 	})
 	err := c.wait()
 	n.generator.Wait() // a block on its way to the Bitcoin node
-	n.bitcoin.Wait()   // and to others
+	if err != nil {
+		err = n.rescue(err)
+	}
+	n.bitcoin.Wait() // and to others
 	n.solutions.Close()
 	return err
 }

@@ -2,12 +2,14 @@ package solutions
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/mining"
+	"github.com/p2poold/p2poold/mining/bitcoind"
 )
 
 const (
@@ -60,6 +62,9 @@ func (j *Journal) resubmit(hash chainhash.Hash) {
 		if e := j.blocks[hash]; e != nil {
 			e.inFlight = max(0, e.inFlight-1)
 			e.submitted = j.cfg.Now()
+			if rejected, ok := errors.AsType[*bitcoind.RejectedError](err); ok && rejected.NoParent() {
+				e.submitted = time.Time{} // the block below may be ours, and on its way
+			}
 			j.refused(e, err)
 		}
 		j.mu.Unlock()
@@ -88,4 +93,47 @@ func (j *Journal) sendAgain(hash chainhash.Hash, height uint32, path string, raw
 		j.out.say(j.log.Warn, "Block %v at height %d was not accepted: %v", hash, height, err)
 	}
 	return err
+}
+
+// Rescue submits our own blocks that the node may not have, for 30 s at most, and returns
+// those that it still doesn't have, the oldest first. It is for a program that ends because
+// of an error, maybe before Run could do so, and nobody knows when it runs again.
+func (j *Journal) Rescue(ctx context.Context) []Record {
+	ctx, cancel := context.WithTimeout(ctx, resubmitTimeout)
+	defer cancel()
+	for {
+		before := j.unsent()
+		if len(before) == 0 || ctx.Err() != nil {
+			return before
+		}
+		_ = j.round(ctx, 0)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			j.writers.Wait()
+		}()
+		select {
+		case <-done:
+			_ = j.round(ctx, 0)
+		case <-ctx.Done():
+		}
+		if after := j.unsent(); len(after) >= len(before) {
+			return after
+		}
+	}
+}
+
+// unsent returns our own blocks that the node isn't known to have and that could be
+// submitted.
+func (j *Journal) unsent() []Record {
+	var list []Record
+	for _, r := range j.unsettled() {
+		j.mu.Lock()
+		e := j.blocks[r.Hash]
+		if e != nil && r.Own && r.Status == Pending && (e.file != "" || e.held != nil) {
+			list = append(list, r)
+		}
+		j.mu.Unlock()
+	}
+	return list
 }
