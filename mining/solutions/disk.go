@@ -82,7 +82,7 @@ func (j *Journal) startWrite(r *Record, b *mining.SolvedBlock, written func()) (
 		block := b.Raw.Bytes() // one write is faster than thousands
 		line, err := encodeLine(r, block, b.Share)
 		if err == nil {
-			err = writeSynced(j.cfg.Dir, fileName(r), [][]byte{line, block}, written)
+			err = writeBlock(j.cfg.Dir, fileName(r), [][]byte{line, block}, written)
 		}
 		j.wrote(r, len(block), err)
 	})

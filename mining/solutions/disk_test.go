@@ -65,7 +65,7 @@ func TestFullDisk(t *testing.T) {
 	full.Close()
 	b := f.solve(true)
 	r := Record{Hash: b.Share.ID(), Height: 1}
-	if err := os.Symlink("/dev/full", filepath.Join(f.dir, fileName(&r))); err != nil {
+	if err := os.Symlink("/dev/full", filepath.Join(f.dir, fileName(&r)+newSuffix)); err != nil {
 		t.Fatal(err)
 	}
 	f.Keep(b)
@@ -98,7 +98,7 @@ func TestHangingDisk(t *testing.T) {
 	// A named pipe hangs whoever opens it until there is a reader.
 	b := f.solve(true)
 	r := Record{Hash: b.Share.ID(), Height: b.Share.Data.BitcoinHeight}
-	path := filepath.Join(f.dir, fileName(&r))
+	path := filepath.Join(f.dir, fileName(&r)+newSuffix)
 	if err := makePipe(path); err != nil {
 		t.Skip(err)
 	}
@@ -157,9 +157,12 @@ func TestDamage(t *testing.T) {
 	if list := f.List(1); len(list) != 0 {
 		t.Errorf("%+v", list)
 	}
-	if _, err := os.Stat(filepath.Join(f.dir, historyFile+".bad")); err != nil {
-		t.Error(err)
+	for _, bad := range []string{filepath.Join(f.dir, historyFile), path} {
+		if _, err := os.Stat(bad + badSuffix); err != nil {
+			t.Error(err)
+		}
 	}
+	f.wantFiles(0) // it is told of once
 }
 
 // TestLimits: records and files are bounded; what is settled goes first.

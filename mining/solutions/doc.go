@@ -15,6 +15,8 @@
 // On disk, in one directory:
 //
 //	HEIGHT-HASH.block   a line of JSON (the record, and the share), then the serialized block
+//	….block.new         such a file until all its bytes are written
+//	….bad               what is damaged, for people to look at
 //	history.json        the records of all blocks, the newest 5,000
 //
 // Both have checksums of all they hold. A file's height is compared with its name and its

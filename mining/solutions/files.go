@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/txscript/v2"
@@ -172,10 +173,35 @@ func readLimited(path string, limit int64) ([]byte, error) {
 // fileName names a block's file.
 func fileName(r *Record) string { return fmt.Sprintf("%d-%v%s", r.Height, r.Hash, blockSuffix) }
 
-// writeSynced writes a new file, calls written, and makes it durable. On an error the
-// file is removed.
-func writeSynced(dir, name string, parts [][]byte, written func()) (err error) {
+// newSuffix is behind a block file's name until all its bytes are written.
+const newSuffix = ".new"
+
+// writeBlock writes a block's file, calls written when that would survive the end of the
+// program, and makes it durable. The file appears under its name with all its bytes. One
+// that is there already is replaced when the new one is durable, not before. A file that
+// can't be made durable stays: it can be read until the power fails.
+func writeBlock(dir, name string, parts [][]byte, written func()) error {
 	path := filepath.Join(dir, name)
+	_, err := os.Lstat(path)
+	replace := err == nil
+	if err := writeFile(path+newSuffix, parts, replace); err != nil {
+		return err
+	}
+	if err := os.Rename(path+newSuffix, path); err != nil {
+		return err // what has been written is used by the next start
+	}
+	written()
+	if !replace {
+		if err := syncFile(path); err != nil {
+			return err
+		}
+	}
+	return atomicfile.SyncDir(dir)
+}
+
+// writeFile writes a file and, if wanted, makes its content durable. On an error it is
+// removed.
+func writeFile(path string, parts [][]byte, sync bool) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err
@@ -190,9 +216,42 @@ func writeSynced(dir, name string, parts [][]byte, written func()) (err error) {
 			return err
 		}
 	}
-	written()
-	if err := f.Sync(); err != nil {
+	if sync {
+		return f.Sync()
+	}
+	return nil
+}
+
+// syncFile makes a file's content durable that another handle has written: Windows renames
+// no open file.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
 		return err
 	}
-	return atomicfile.SyncDir(dir)
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// completeNew gives files their names that the end of a program came before, unless there
+// is such a file.
+func completeNew(dir string, name string) (string, error) {
+	path := filepath.Join(dir, strings.TrimSuffix(name, newSuffix))
+	if _, err := os.Lstat(path); err == nil {
+		return "", os.Remove(path + newSuffix)
+	}
+	return filepath.Base(path), os.Rename(path+newSuffix, path)
+}
+
+// badSuffix is behind the name of a file that is damaged.
+const badSuffix = ".bad"
+
+// setAside renames a damaged file, so that it is told of once, and can be looked at.
+func setAside(path string, damage error) error {
+	if _, ok := errors.AsType[*os.PathError](damage); ok {
+		return damage // the disk's fault, which may pass
+	}
+	if err := os.Rename(path, path+badSuffix); err != nil {
+		return errors.Join(damage, err)
+	}
+	return fmt.Errorf("%w; the file is now %s", damage, path+badSuffix)
 }

@@ -121,34 +121,48 @@ func (j *Journal) scan() {
 	}
 	left := 2 * maxFiles
 	for _, f := range files {
-		if !strings.HasSuffix(f.Name(), blockSuffix) || left == 0 {
+		name, isNew := f.Name(), strings.HasSuffix(f.Name(), blockSuffix+newSuffix)
+		if !isNew && !strings.HasSuffix(name, blockSuffix) || left == 0 {
 			continue
 		}
 		left--
-		r, block, err := readFile(filepath.Join(j.cfg.Dir, f.Name()))
-		if err != nil {
-			j.out.say(j.log.Error, "Found block in %s can't be read: %v", filepath.Join(j.cfg.Dir, f.Name()), err)
-			continue
+		if isNew {
+			if name, err = completeNew(j.cfg.Dir, name); err != nil {
+				j.fail(err)
+			}
 		}
-		if r.damage != nil {
-			j.out.say(j.log.Warn, "Found block in %s is damaged in its description alone, and used: %v", filepath.Join(j.cfg.Dir, f.Name()), r.damage)
+		if name != "" {
+			j.load(name)
 		}
-		e := j.blocks[r.Hash]
-		if e == nil || e.Height != r.Height { // the file's height has been checked
-			e = &entry{Record: r.Record}
-			j.blocks[r.Hash] = e
-			j.dirty = true
-		}
-		e.file, e.size = f.Name(), len(block)
-		if s := r.share(); s != nil && !e.Final {
-			j.left = append(j.left, s)
-		}
-		switch {
-		case !e.Final:
-			j.out.say(j.log.Info, "Block %v at height %d, found here before: %s", r.Hash, r.Height, e.Status)
-		case e.Status != Rejected:
-			j.remove(e) // its deletion didn't get through
-		}
+	}
+}
+
+// load reads a block file.
+func (j *Journal) load(name string) {
+	path := filepath.Join(j.cfg.Dir, name)
+	r, block, err := readFile(path)
+	if err != nil {
+		j.out.say(j.log.Error, "Found block in %s can't be read: %v", path, setAside(path, err))
+		return
+	}
+	if r.damage != nil {
+		j.out.say(j.log.Warn, "Found block in %s is damaged in its description alone, and used: %v", path, r.damage)
+	}
+	e := j.blocks[r.Hash]
+	if e == nil || e.Height != r.Height { // the file's height has been checked
+		e = &entry{Record: r.Record}
+		j.blocks[r.Hash] = e
+		j.dirty = true
+	}
+	e.file, e.size = name, len(block)
+	if s := r.share(); s != nil && !e.Final {
+		j.left = append(j.left, s)
+	}
+	switch {
+	case !e.Final:
+		j.out.say(j.log.Info, "Block %v at height %d, found here before: %s", r.Hash, r.Height, e.Status)
+	case e.Status != Rejected:
+		j.remove(e) // its deletion didn't get through
 	}
 }
 

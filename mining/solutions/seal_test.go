@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,7 +99,10 @@ func TestWrongHeight(t *testing.T) {
 	if list := f.List(1); len(list) != 0 {
 		t.Errorf("%+v", list)
 	}
-	f.wantFiles(1) // for people to look at
+	f.wantFiles(0)
+	if names, _ := f.files(); len(names) != 1 || !strings.HasSuffix(names[0], badSuffix) { // for people to look at
+		t.Errorf("files %v", names)
+	}
 
 	// The history is wrong, the file isn't.
 	f.writeOld(b, f.blockPath(b), 301)

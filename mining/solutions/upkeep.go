@@ -44,7 +44,7 @@ func (j *Journal) probe() {
 	err := os.MkdirAll(j.cfg.Dir, dirMode)
 	if err == nil {
 		// More than a file system keeps in a directory entry.
-		err = writeSynced(j.cfg.Dir, name, [][]byte{make([]byte, maxLine)}, func() {})
+		err = writeFile(filepath.Join(j.cfg.Dir, name), [][]byte{make([]byte, maxLine)}, true)
 	}
 	if err == nil {
 		err = os.Remove(filepath.Join(j.cfg.Dir, name))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -65,7 +64,7 @@ func TestFrozenLogAndDisk(t *testing.T) {
 	f := newFixture(t)
 	log := f.openFrozen()
 	b := f.solve(true)
-	path := filepath.Join(f.dir, fileName(&Record{Hash: b.Share.ID(), Height: b.Share.Data.BitcoinHeight}))
+	path := f.blockPath(b) + newSuffix
 	if err := makePipe(path); err != nil {
 		t.Skip(err)
 	}
