@@ -36,7 +36,8 @@
 // all sessions and makes their time pass, with help of others on half of the
 // processors. Whoever has something to say to a client writes it at once, as far as
 // the socket takes it; only the rest is queued, and has a goroutine that writes it.
-// So nobody ever waits for a client, whose full queue ends the connection. A
+// So nobody ever waits for a client, whose full queue ends the connection; if all
+// queues together are too long, the longest one does. A
 // connection that waits for its client's next line holds no buffers. Run returns
 // when all goroutines are gone.
 //
@@ -44,7 +45,8 @@
 //
 // Server.mu and workset.mu are held for moments and never while another lock is
 // taken. session.mu comes before those of workset, registry, worker and outbox;
-// registry.mu before worker.mu; connlimit's lock is a leaf. None is held during Source.Submit or
-// I/O that waits.
+// registry.mu before worker.mu; that of outbox before queues.mu; connlimit's lock is
+// a leaf, and may be taken with queues.mu held, to close a connection. None is held
+// during Source.Submit or I/O that waits.
 // session.mu is held while Work.Job builds a job, which delays that client only.
 package stratum

@@ -16,7 +16,7 @@ var errQueuesFull = errors.New("too much waits for clients that do not read, mos
 // queues counts what waits in all outboxes of a server, and drops the client with the
 // longest queue when that is too much: not the one whose message was the last straw, who
 // may be an honest miner beside many that do not read. Safe for concurrent use. mu comes
-// after that of the outbox and before no other.
+// after that of the outbox.
 type queues struct {
 	max int
 
