@@ -15,7 +15,7 @@ func (b backend) RelayInfo(context.Context) (*rpcserver.RelayInfo, error) {
 		},
 		Transactions: rpcserver.RelayedTxLists{
 			Own: txs.Own, Sent: txs.Sent, Received: txs.Received, AtOnce: txs.AtOnce, Fetched: txs.Fetched,
-			Second: txs.Second, NoBase: txs.NoBase, Mismatched: txs.Mismatched, Unanswered: txs.Unanswered,
+			ReconstructionRate: txs.ReconstructionRate(), Second: txs.Second, NoBase: txs.NoBase, Mismatched: txs.Mismatched, Unanswered: txs.Unanswered,
 			Missing: txs.Missing, FetchedBytes: txs.FetchedBytes,
 			Lists: txs.Lists, Known: txs.Txs, KnownBytes: txs.PoolBytes,
 		},

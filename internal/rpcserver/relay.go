@@ -21,20 +21,22 @@ type RelayedShares struct {
 
 // RelayedTxLists counts what became of lists of transactions.
 type RelayedTxLists struct {
-	Own          uint64 `json:"own"`          // of shares found here
-	Sent         uint64 `json:"sent"`         // to peers
-	Received     uint64 `json:"received"`     // from peers and looked at
-	AtOnce       uint64 `json:"atonce"`       // of those complete without a question
-	Fetched      uint64 `json:"fetched"`      // complete when missing transactions had come
-	Second       uint64 `json:"second"`       // complete from a second list
-	NoBase       uint64 `json:"nobase"`       // that referred to a list unknown here
-	Mismatched   uint64 `json:"mismatched"`   // that were not what the share commits to
-	Unanswered   uint64 `json:"unanswered"`   // given up as the peer did not answer
-	Missing      uint64 `json:"missing"`      // transactions asked for
-	FetchedBytes uint64 `json:"fetchedbytes"` // of transactions that came
-	Lists        int    `json:"lists"`        // kept now
-	Known        int    `json:"known"`        // transactions kept now
-	KnownBytes   int    `json:"knownbytes"`   // of those
+	Own      uint64 `json:"own"`      // of shares found here
+	Sent     uint64 `json:"sent"`     // to peers
+	Received uint64 `json:"received"` // from peers and looked at
+	AtOnce   uint64 `json:"atonce"`   // of those complete without a question
+	Fetched  uint64 `json:"fetched"`  // complete when missing transactions had come
+	// ReconstructionRate is the part of the lists completed that needed no question: 0 to 1.
+	ReconstructionRate float64 `json:"reconstructionrate"`
+	Second             uint64  `json:"second"`       // complete from a second list
+	NoBase             uint64  `json:"nobase"`       // that referred to a list unknown here
+	Mismatched         uint64  `json:"mismatched"`   // that were not what the share commits to
+	Unanswered         uint64  `json:"unanswered"`   // given up as the peer did not answer
+	Missing            uint64  `json:"missing"`      // transactions asked for
+	FetchedBytes       uint64  `json:"fetchedbytes"` // of transactions that came
+	Lists              int     `json:"lists"`        // kept now
+	Known              int     `json:"known"`        // transactions kept now
+	KnownBytes         int     `json:"knownbytes"`   // of those
 }
 
 // RelayedBlocks counts Bitcoin blocks of other nodes.

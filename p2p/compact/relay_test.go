@@ -85,6 +85,12 @@ func TestCollidingID(t *testing.T) {
 	}
 }
 
+func TestReconstructionRate(t *testing.T) {
+	if none, some := (&Stats{}), (&Stats{AtOnce: 3, Fetched: 1}); none.ReconstructionRate() != 0 || some.ReconstructionRate() != 0.75 {
+		t.Errorf("%v and %v", none.ReconstructionRate(), some.ReconstructionRate())
+	}
+}
+
 // TestUnknownShare: nothing is done for a share that isn't known as valid.
 func TestUnknownShare(t *testing.T) {
 	w := newNet(t, 2, meshed)

@@ -25,6 +25,12 @@ type Stats struct {
 	PoolBytes int // of those
 }
 
+// ReconstructionRate returns which part of the lists that were completed needed no
+// question: 0 to 1, 0 if there were none.
+func (s *Stats) ReconstructionRate() float64 {
+	return float64(s.AtOnce) / float64(max(1, s.AtOnce+s.Fetched+s.Second))
+}
+
 // Stats returns the counters.
 func (r *Relay) Stats() Stats {
 	r.mu.Lock()
