@@ -473,3 +473,21 @@ func TestUnwantedAddrs(t *testing.T) {
 		t.Errorf("passed on %v", told)
 	}
 }
+
+// TestAddrRateOff: without the limit on addresses a peer fills the book, with it not.
+func TestAddrRateOff(t *testing.T) {
+	for _, limited := range []bool{true, false} {
+		c := newChat(t)
+		id, _ := c.meet(1, true)
+		kept := 0
+		for n := range 10_000 {
+			if !limited {
+				c.peers[id].tokens = addrBucket
+			}
+			kept += len(c.tells(id, c.record(100+n, time.Hour)))
+		}
+		if limited && kept > 2 || !limited && kept != 10_000 {
+			t.Errorf("limited %v: %d of 10,000 addresses were kept", limited, kept)
+		}
+	}
+}

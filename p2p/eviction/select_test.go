@@ -230,6 +230,8 @@ type siege struct {
 	honest map[uint64]bool // by group
 	now    int
 	rand   *rand.Rand
+	// unruled lets anybody go by lot.
+	unruled bool
 }
 
 // knock has somebody connect, and lets somebody go for it.
@@ -238,6 +240,9 @@ func (s *siege) knock(c Candidate) {
 	c.Connected = at(s.now)
 	if len(s.peers) >= s.slots {
 		i, ok := Select(s.peers)
+		if s.unruled {
+			i, ok = s.rand.IntN(len(s.peers)), true
+		}
 		if !ok {
 			return
 		}
@@ -308,6 +313,9 @@ func TestSiege(t *testing.T) {
 			}
 		})
 		t.Logf("%6d   %6d   %22d   %5d", k, before, mining, later)
+		if n := run(func(s *siege) { s.unruled = true; s.welcome(slots); s.attack(conns, k, groups, false) }); n > 5 {
+			t.Errorf("%d groups: %d honest peers survive a choice by lot: the attack is none", k, n)
+		}
 		// What he can have: the places for pings and shares, some for groups whose
 		// hash is high by chance, and those that are let go for the next.
 		if before < slots-Pings-Groups-2 || mining < slots-Pings-Shares-Groups-2 {
