@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/blockchain/target"
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/poolserver"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/stratum"
 	"github.com/p2poold/p2poold/stratum/tlscert"
@@ -58,26 +58,8 @@ func TestEncrypted(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := easyJob()
-	server, err := stratum.New(stratum.Config{
-		Listen: []string{"127.0.0.1:0"}, Source: source, Params: &chaincfg.RegressionNetParams, TLS: cert.TLSConfig(),
-		Payees: append(stratum.FixedPayee{0, 20}, make([]byte, 20)...),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- server.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	}()
-	addr, fingerprint := server.Addrs()[0].String(), cert.Info().Fingerprint
+	server, addr := poolserver.Serve(t, stratum.Config{Source: source, TLS: cert.TLSConfig()})
+	fingerprint := cert.Info().Fingerprint
 
 	for _, test := range []struct {
 		url    string

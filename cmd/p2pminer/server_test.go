@@ -16,6 +16,7 @@ import (
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
 	"github.com/p2poold/p2poold/cmd/p2pminer/internal/bench"
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/poolserver"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/stratum"
 )
@@ -131,28 +132,10 @@ func TestBench(t *testing.T) {
 		Version: 0x20000000, Bits: 0x207fffff, Time: now, MinTime: now - 600, MaxTime: now + 7000,
 		Head: make([]byte, 90), Coinb2: make([]byte, 4), ShareTarget: target.FromDifficulty(1), BlockTarget: target.FromDifficulty(1),
 	}}
-	server, err := stratum.New(stratum.Config{
-		Listen: []string{"127.0.0.1:0"}, Source: source, Params: &chaincfg.RegressionNetParams, MinDifficulty: 1e-9,
-		Payees: append(stratum.FixedPayee{0, 20}, make([]byte, 20)...),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- server.Run(ctx) }()
-	defer func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	}()
+	_, addr := poolserver.Serve(t, stratum.Config{Source: source, MinDifficulty: 1e-9})
 
 	var out, errOut bytes.Buffer
-	code := run([]string{"--bench", "--url=stratum+tcp://" + server.Addrs()[0].String(), "--connections=20",
+	code := run([]string{"--bench", "--url=stratum+tcp://" + addr, "--connections=20",
 		"--rate=200", "--duration=100ms", "--prepare=0s", "--json", "--threads=1"}, &out, &errOut)
 	var report bench.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil || code != exitOK {

@@ -72,7 +72,7 @@ var floors = [][]family{
 			{"internal/harness/demo"},
 		},
 		{
-			{"cmd/internal/appdir", "cmd/internal/conffile", "cmd/internal/hostport", "cmd/internal/version", "cmd/p2pminer/internal/pow"},
+			{"cmd/internal/appdir", "cmd/internal/conffile", "cmd/internal/hostport", "cmd/internal/version", "cmd/p2pminer/internal/pow", "cmd/p2pminer/internal/poolserver"},
 			{"cmd/p2pminer/internal/bench"},
 			{"cmd/p2poold", "cmd/p2pctl", "cmd/p2pminer", "cmd/p2psim"},
 		},
@@ -85,6 +85,7 @@ var helpers = []string{
 	"mining/bitcoindtest",
 	"mining/mergedtest",
 	"mining/internal/realchain",
+	"cmd/p2pminer/internal/poolserver",
 	"p2p/internal/fakechain",
 	"p2p/internal/fakesocks",
 	"internal/childproc",

@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 
 	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/blockchain/target"
+	"github.com/p2poold/p2poold/cmd/p2pminer/internal/poolserver"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/stratum"
 )
@@ -86,26 +86,8 @@ func (s *source) Submit(context.Context, *mining.Job, mining.Solution) (mining.O
 func serve(t *testing.T) (*source, *stratum.Server, string) {
 	t.Helper()
 	s := newSource()
-	server, err := stratum.New(stratum.Config{
-		Listen: []string{"127.0.0.1:0"}, Source: s, Params: &chaincfg.RegressionNetParams, MinDifficulty: 1e-9,
-		Payees: append(stratum.FixedPayee{0, 20}, make([]byte, 20)...),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Listen(); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- server.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return s, server, server.Addrs()[0].String()
+	server, addr := poolserver.Serve(t, stratum.Config{Source: s, MinDifficulty: 1e-9})
+	return s, server, addr
 }
 
 // small is a configuration for tests.
