@@ -29,8 +29,7 @@ func TestDuplicateOfOtherWorker(t *testing.T) {
 		defer h.stop()
 		v := h.visit(someRig, "", "rig")
 		nonce := v.works(t, "rig")
-		v.conn.Close()
-		synctest.Wait()
+		v.leave()
 		for i := range 3 {
 			user := fmt.Sprint("other", i)
 			back := h.visit(someRig, v.id, user)
@@ -43,8 +42,7 @@ func TestDuplicateOfOtherWorker(t *testing.T) {
 			back.want(rejectedWith("21", "unknown-work")) // it pays the other
 			back.send(v.again(back, user, v.job.solve(t, easy, uint32(i+1)*1000, true)))
 			back.want(accepted)
-			back.conn.Close()
-			synctest.Wait()
+			back.leave()
 		}
 	})
 }
@@ -56,14 +54,12 @@ func TestDuplicateOfOtherDevice(t *testing.T) {
 		defer h.stop()
 		v := h.visit(someRig, "", "rig")
 		v.works(t, "rig")
-		v.conn.Close()
-		synctest.Wait()
+		v.leave()
 		back := h.visit("rig/2", v.id, "rig")
 		if back.id != v.id || back.job.extranonce1 == v.job.extranonce1 {
 			t.Errorf("session %s with %s, was %s with %s", back.id, back.job.extranonce1, v.id, v.job.extranonce1)
 		}
-		back.conn.Close()
-		synctest.Wait()
+		back.leave()
 		if n := len(h.server.extranonces.live); n != 0 {
 			t.Errorf("%d extranonces", n)
 		}
@@ -96,14 +92,12 @@ func TestDuplicateBeyondParking(t *testing.T) {
 					h.server.deps.parking.withJobs = maxParkedJobs
 					h.server.deps.parking.mu.Unlock()
 				}
-				v.conn.Close()
-				synctest.Wait()
+				v.leave()
 				// It breaks off once, and comes back.
 				c := h.connect()
 				c.send(fmt.Sprintf(`{"id":1,"method":"mining.subscribe","params":["%s","%s"]}`, someRig, v.id))
 				c.line()
-				c.conn.Close()
-				synctest.Wait()
+				c.leave()
 				if n := len(h.server.extranonces.live); n != 0 {
 					t.Errorf("%d extranonces", n)
 				}
@@ -136,8 +130,7 @@ func TestDuplicateOfBrokenHandshake(t *testing.T) {
 			v.job = v.client.job() // until nothing is remembered
 		}
 		v.job.extranonce1 = e1
-		v.conn.Close()
-		synctest.Wait()
+		v.leave()
 
 		nonce := v.job.solve(t, easy, 0, true)
 		packet := fmt.Sprintf(`{"id":1,"method":"mining.subscribe","params":["%s","%s"]}`, someRig, v.id) + "\n" +

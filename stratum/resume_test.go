@@ -22,6 +22,12 @@ type visit struct {
 	job testJob
 }
 
+// leave ends the connection and waits until the server has noticed.
+func (c *client) leave() {
+	c.conn.Close()
+	synctest.Wait()
+}
+
 // visit logs in, naming a session if it is not empty, and reads the first job.
 func (h *harness) visit(agent, session, user string) visit {
 	h.t.Helper()
@@ -104,8 +110,7 @@ func TestSessionResumed(t *testing.T) {
 		after.want(rejectedWith("23", "high-hash"))
 
 		// The connection ends and the device comes once more.
-		after.conn.Close()
-		synctest.Wait()
+		after.leave()
 		again := h.visit(someRig, before.id, "rig")
 		again.send(before.job.submitLine("rig", nonce))
 		again.want(rejectedWith("22", "duplicate"))
@@ -123,22 +128,19 @@ func TestSessionOfBadLine(t *testing.T) {
 		defer h.stop()
 		v := h.visit(someRig, "", "rig")
 		nonce := v.works(t, "rig")
-		v.conn.Close()
-		synctest.Wait()
+		v.leave()
 		for range 3 {
 			c := h.connect()
 			c.send(fmt.Sprintf(`{"id":1,"method":"mining.subscribe","params":["%s","%s"]}`, someRig, v.id))
 			if got := c.line(); !strings.Contains(got, v.id) {
 				t.Errorf("%s", got)
 			}
-			c.conn.Close()
-			synctest.Wait()
+			c.leave()
 			idle := h.visit(someRig, v.id, "rig")
 			if idle.id != v.id {
 				t.Fatal("the session is lost")
 			}
-			idle.conn.Close()
-			synctest.Wait()
+			idle.leave()
 		}
 		back := h.visit(someRig, v.id, "rig")
 		back.send(v.job.submitLine("rig", nonce))
@@ -166,8 +168,7 @@ func TestSessionKeepsClass(t *testing.T) {
 			s.class, s.lowered = 1, true
 			s.mu.Unlock()
 		}
-		v.conn.Close()
-		synctest.Wait()
+		v.leave()
 		back := h.visit(someRig, v.id, user)
 		for _, s := range h.server.sessions() {
 			s.mu.Lock()
@@ -208,8 +209,7 @@ func TestSessionTakenOver(t *testing.T) {
 		back.want(rejectedWith("22", "duplicate"))
 		back.send(old.job.submitLine("rig", old.job.solve(t, easy, nonce+1, true)))
 		back.want(accepted)
-		back.conn.Close()
-		synctest.Wait()
+		back.leave()
 		if again := h.visit(someRig, old.id, "rig"); again.id != old.id {
 			t.Error("what was taken over is not parked")
 		}
@@ -288,8 +288,7 @@ func TestSessionGuess(t *testing.T) {
 		defer h.stop()
 		v := h.visit(someRig, "", "rig")
 		v.works(t, "rig")
-		v.conn.Close()
-		synctest.Wait()
+		v.leave()
 		c := h.connect()
 		for _, id := range []string{"0000000000000000", v.id, strings.ToUpper(v.id)} {
 			c.send(fmt.Sprintf(`{"id":1,"method":"mining.subscribe","params":["%s","%s"]}`, someRig, id))
@@ -313,8 +312,7 @@ func TestOldJobsOfParkedSession(t *testing.T) {
 		defer h.stop()
 		v := h.visit(someRig, "", "rig")
 		v.works(t, "rig")
-		v.conn.Close()
-		synctest.Wait()
+		v.leave()
 		h.source.set(newFakeWork(1, hard), "")
 		time.Sleep(staleJobAge + 2*sweepEvery)
 		p := h.server.deps.parking
@@ -399,8 +397,7 @@ func TestSessionsCycle(t *testing.T) {
 				v.send(v.job.submitLine("rig", v.job.solve(t, easy, uint32(1000*i), true)))
 				v.want(accepted)
 			}
-			v.conn.Close()
-			synctest.Wait()
+			v.leave()
 		}
 		p := h.server.deps.parking
 		if len(p.live) != 0 || len(p.parked) != 1 || p.order.Len() != 1 || p.withJobs != 1 || len(h.server.extranonces.live) != 1 {
