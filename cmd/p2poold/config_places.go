@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// defaultMaxMiners is what has been measured, with 12 kB for each connection.
+	// defaultMaxMiners takes 260 MB: 19,500 connections were measured, with up to 13 kB
+	// for each.
 	defaultMaxMiners = 20_000
 	// maxMaxMiners is more than a machine can serve: each miner submits 18 times a
 	// minute.

@@ -22,8 +22,8 @@ const (
 	// soakInterval is the time between the shares of the soak: short, so that all that is
 	// limited soon reaches its limit, and so the memory.
 	soakInterval = 250 * time.Millisecond
-	// soakFilled is when it has: 8,000 shares that netsync remembers as announced take
-	// longest, 33 minutes.
+	// soakFilled is when most of it has: the 8,000 shares that netsync remembers as
+	// announced take 33 minutes.
 	soakFilled = 35 * time.Minute
 	// maxSlope is how fast memory may grow from then on, in MiB per hour, with less than
 	// two standard deviations of chance, and slopeTime how long the soak must run for that
