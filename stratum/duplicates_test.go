@@ -156,9 +156,9 @@ func TestSeenIsInherited(t *testing.T) {
 	key := func(i int) *chainhash.Hash { return &chainhash.Hash{byte(i), byte(i >> 8), byte(i >> 16)} }
 	var table jobTable
 	for i := range 2 * maxJobs {
-		j := &liveJob{id: uint64(i + 1), lasting: same, created: now}
+		j := liveJob{id: uint64(i + 1), lasting: same, created: now}
 		table.add(j)
-		table.remember(j, key(i))
+		table.remember(&j, key(i))
 	}
 	if len(table.jobs) != maxJobs || len(table.seen) != 2*maxJobs || !table.isDuplicate(key(0)) {
 		t.Errorf("%d jobs, %d submissions", len(table.jobs), len(table.seen))
@@ -173,9 +173,9 @@ func TestSeenIsInherited(t *testing.T) {
 	if table.remember(newest, key(maxSeen)) || !table.isDuplicate(key(0)) {
 		t.Error("room was made by forgetting what may come again")
 	}
-	last := &liveJob{id: 1 << 20, lasting: other, created: now}
+	last := liveJob{id: 1 << 20, lasting: other, created: now}
 	table.add(last)
-	if !table.remember(last, key(maxSeen)) || len(table.jobs) != 1 || len(table.seen) != 1 {
+	if !table.remember(&last, key(maxSeen)) || len(table.jobs) != 1 || len(table.seen) != 1 {
 		t.Errorf("%d jobs, %d submissions with other headers", len(table.jobs), len(table.seen))
 	}
 }

@@ -1,6 +1,7 @@
 package stratum
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -30,15 +31,14 @@ const (
 )
 
 // liveJob is a job as one connection got it: its difficulty and version mask
-// hold for as long as it lives. There are up to 64 for each connection: it has 64
-// bytes.
+// hold for as long as it lives. There are up to 64 for each connection: it has 40
+// bytes, and stands in the table itself.
 type liveJob struct {
 	*lasting
 	id      uint64
 	diff    float64
-	seen    []uint64 // its keys in jobTable.seen
-	mask    uint32   // version bits that the miner may roll
-	ntime   uint32   // as sent
+	mask    uint32 // version bits that the miner may roll
+	ntime   uint32 // as sent
 	created seconds
 	stale   seconds // when a job on another Bitcoin block came; zero while on the newest
 }
@@ -58,10 +58,13 @@ func (j *liveJob) expires() seconds {
 }
 
 // jobTable holds the live jobs of one connection, oldest first, and what was
-// submitted for them. The session's mutex protects it.
+// submitted for them. The session's mutex protects it, and pointers into jobs are good
+// for as long as it is held and nothing is added or freed.
 type jobTable struct {
-	jobs []*liveJob
-	seen map[uint64]struct{}
+	jobs []liveJob
+	// seen has the hashes submitted, by their seenKey, for jobs with these headers. They
+	// are of use while there is such a job.
+	seen map[uint64]*lasting
 	// quiet is the last second in which no job but the newest expires. To look at all
 	// of them, on thousands of connections every second, takes long.
 	quiet seconds
@@ -70,39 +73,39 @@ type jobTable struct {
 	own uint64
 }
 
-// find returns the live job with the id that the client echoes, or nil.
-func (t *jobTable) find(id []byte) *liveJob {
+// find returns the live job with the id that the client echoes.
+func (t *jobTable) find(id []byte) (j liveJob, ok bool) {
 	n, err := strconv.ParseUint(string(id), 16, 64)
 	if err != nil || n < t.own {
-		return nil
+		return j, false
 	}
 	for i := len(t.jobs) - 1; i >= 0; i-- {
 		if t.jobs[i].id == n {
-			return t.jobs[i]
+			return t.jobs[i], true
 		}
 	}
-	return nil
+	return j, false
 }
 
 // add makes j the newest job and retires what is over the limits.
-func (t *jobTable) add(j *liveJob) {
+func (t *jobTable) add(j liveJob) {
 	if newest := t.newest(); newest != nil {
 		t.quiet = min(t.quiet, newest.expires())
 		if newest.job.PrevBlock != j.job.PrevBlock {
 			t.moveTo(j)
 		}
 	}
+	if len(t.jobs) >= maxJobs {
+		t.drop(maxJobs / 8) // one by one, all the others would be moved each time
+	}
 	t.jobs = append(t.jobs, j)
 	t.retire(j.created)
-	for len(t.jobs) > maxJobs {
-		t.drop()
-	}
 }
 
 // moveTo makes jobs stale that are on another Bitcoin block than j.
-func (t *jobTable) moveTo(j *liveJob) {
-	for _, old := range t.jobs {
-		switch {
+func (t *jobTable) moveTo(j liveJob) {
+	for i := range t.jobs {
+		switch old := &t.jobs[i]; {
 		case old.job.PrevBlock == j.job.PrevBlock:
 			old.stale = 0 // after a reorganization, again
 		case old.stale == 0:
@@ -117,28 +120,30 @@ func (t *jobTable) newest() *liveJob {
 	if len(t.jobs) == 0 {
 		return nil
 	}
-	return t.jobs[len(t.jobs)-1]
+	return &t.jobs[len(t.jobs)-1]
 }
 
 // retire frees jobs that have expired. The newest stays, whatever its age: the
 // miner has no other.
 func (t *jobTable) retire(now seconds) {
-	if now <= t.quiet {
+	if now <= t.quiet || len(t.jobs) == 0 {
 		return
 	}
-	newest := t.newest()
+	newest := t.newest().id
 	t.quiet = math.MaxUint32
-	t.jobs = slices.DeleteFunc(t.jobs, func(j *liveJob) bool {
+	var gone []*lasting
+	t.jobs = slices.DeleteFunc(t.jobs, func(j liveJob) bool {
 		switch at := j.expires(); {
-		case j == newest:
+		case j.id == newest:
 		case at >= now:
 			t.quiet = min(t.quiet, at)
 		default:
-			t.forget(j)
+			gone = append(gone, j.lasting)
 			return true
 		}
 		return false
 	})
+	t.forget(gone)
 }
 
 // disown ends the time in which submissions for the present jobs are taken.
@@ -148,27 +153,35 @@ func (t *jobTable) disown() {
 	}
 }
 
-// drop frees the oldest job.
-func (t *jobTable) drop() {
-	t.forget(t.jobs[0])
-	t.jobs = slices.Delete(t.jobs, 0, 1)
+// drop frees the n oldest jobs.
+func (t *jobTable) drop(n int) {
+	gone := make([]*lasting, n)
+	for i := range gone {
+		gone[i] = t.jobs[i].lasting
+	}
+	t.jobs = slices.Delete(t.jobs, 0, n)
+	t.forget(gone)
 }
 
-// forget frees everything submitted for j, which goes, unless a younger job has the same
-// headers: that inherits it.
-func (t *jobTable) forget(j *liveJob) {
-	if len(j.seen) == 0 {
+// forget frees what was submitted for jobs that are gone, unless another has the same
+// headers.
+func (t *jobTable) forget(gone []*lasting) {
+	if len(gone) == 0 || len(t.seen) == 0 {
 		return
 	}
+	gone = slices.DeleteFunc(gone, t.has)
+	maps.DeleteFunc(t.seen, func(_ uint64, l *lasting) bool { return slices.Contains(gone, l) })
+}
+
+// has reports whether there is a job with these headers. They are those of one of the
+// newest jobs nearly always.
+func (t *jobTable) has(l *lasting) bool {
 	for i := len(t.jobs) - 1; i >= 0; i-- {
-		if heir := t.jobs[i]; heir.lasting == j.lasting && heir.id > j.id {
-			heir.seen = append(heir.seen, j.seen...)
-			return
+		if t.jobs[i].lasting == l {
+			return true
 		}
 	}
-	for _, key := range j.seen {
-		delete(t.seen, key)
-	}
+	return false
 }
 
 // isDuplicate reports whether the header was submitted before, for whichever
@@ -182,17 +195,18 @@ func (t *jobTable) isDuplicate(hash *chainhash.Hash) bool {
 // false means that none is left but those with the headers of j.
 func (t *jobTable) remember(j *liveJob, hash *chainhash.Hash) bool {
 	for len(t.seen) >= maxSeen && len(t.jobs) > 1 && t.jobs[0].lasting != j.lasting {
-		t.drop()
+		t.drop(1)
 	}
 	if len(t.seen) >= maxSeen {
 		return false
 	}
-	if t.seen == nil {
-		t.seen = make(map[uint64]struct{})
+	if !t.has(j.lasting) {
+		return true // it went since it was found, and nothing is taken for it again
 	}
-	key := seenKey(hash)
-	t.seen[key] = struct{}{}
-	j.seen = append(j.seen, key)
+	if t.seen == nil {
+		t.seen = make(map[uint64]*lasting)
+	}
+	t.seen[seenKey(hash)] = j.lasting
 	return true
 }
 

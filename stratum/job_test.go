@@ -16,7 +16,7 @@ func TestJobsRetire(t *testing.T) {
 	start := time.Unix(1e9, 0)
 	var table jobTable
 	add := func(id uint64, job *mining.Job, at time.Duration) {
-		table.add(&liveJob{id: id, lasting: &lasting{job: job}, created: secondsOf(start.Add(at))})
+		table.add(liveJob{id: id, lasting: &lasting{job: job}, created: secondsOf(start.Add(at))})
 		if !table.remember(table.newest(), &chainhash.Hash{byte(id)}) {
 			t.Fatal("job is full")
 		}

@@ -3,7 +3,9 @@ package stratum
 import (
 	"container/list"
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -218,20 +220,17 @@ func (p *parking) restore(list []savedSession, now time.Time) (n int) {
 // park reduces the jobs to what a parked session keeps. It reports whether all submissions
 // for what is left are known; otherwise nothing is left.
 func (t *jobTable) park() (whole bool) {
-	for len(t.jobs) > parkedJobs {
-		t.drop()
-	}
+	t.drop(max(len(t.jobs)-parkedJobs, 0))
 	if len(t.seen) > parkedSeen {
 		*t = jobTable{}
 		return false
 	}
+	t.jobs = slices.Clip(slices.Clone(t.jobs))
 	seen := t.seen
 	t.seen = nil // maps don't shrink
 	if len(seen) > 0 {
-		t.seen = make(map[uint64]struct{}, len(seen))
-		for key := range seen {
-			t.seen[key] = struct{}{}
-		}
+		t.seen = make(map[uint64]*lasting, len(seen))
+		maps.Copy(t.seen, seen)
 	}
 	return true
 }
@@ -239,8 +238,8 @@ func (t *jobTable) park() (whole bool) {
 // age frees the jobs that have expired, on a table that gets no new ones. tip is the
 // Bitcoin block of the newest work.
 func (t *jobTable) age(tip chainhash.Hash, now time.Time) {
-	for _, j := range t.jobs {
-		switch {
+	for i := range t.jobs {
+		switch j := &t.jobs[i]; {
 		case j.job.PrevBlock == tip:
 			j.stale = 0
 		case j.stale == 0 && tip != (chainhash.Hash{}):
@@ -248,7 +247,7 @@ func (t *jobTable) age(tip chainhash.Hash, now time.Time) {
 		}
 	}
 	for len(t.jobs) > 0 && t.jobs[0].expires() < secondsOf(now) {
-		t.drop()
+		t.drop(1)
 	}
 	t.quiet = 0 // should the session go on
 }

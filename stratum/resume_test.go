@@ -339,7 +339,7 @@ func TestParkingIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		left := &parked{extranonce1: e, whole: true, ended: now, jobs: jobTable{jobs: []*liveJob{{lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}}}}
+		left := &parked{extranonce1: e, whole: true, ended: now, jobs: jobTable{jobs: []liveJob{{lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}}}}
 		left.id = sessionID(appendUint32(nil, uint32(i)))
 		p.leave(&session{id: left.id}, left)
 	}
@@ -359,10 +359,10 @@ func TestParkingIsBounded(t *testing.T) {
 
 	var jobs jobTable
 	for i := range 2 * parkedJobs {
-		j := &liveJob{id: uint64(i), lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}
+		j := liveJob{id: uint64(i), lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}
 		jobs.add(j)
 		for k := range 50 {
-			jobs.remember(j, &chainhash.Hash{byte(i), byte(k)})
+			jobs.remember(&j, &chainhash.Hash{byte(i), byte(k)})
 		}
 	}
 	if !jobs.park() || len(jobs.jobs) != parkedJobs || len(jobs.seen) > parkedSeen || jobs.newest().id != 2*parkedJobs-1 {

@@ -319,9 +319,11 @@ func TestJobTableLimits(t *testing.T) {
 	job := &lasting{job: new(mining.Job)}
 	var table jobTable
 	for i := range uint64(2 * maxJobs) {
-		table.add(&liveJob{id: i, lasting: job, created: secondsOf(now)})
+		table.add(liveJob{id: i, lasting: job, created: secondsOf(now)})
 	}
-	if len(table.jobs) != maxJobs || table.find([]byte("3f")) != nil || table.find([]byte("40")) == nil {
+	_, before := table.find([]byte("3f"))
+	_, oldest := table.find([]byte("40"))
+	if len(table.jobs) != maxJobs || before || !oldest {
 		t.Errorf("%d jobs", len(table.jobs))
 	}
 	table.retire(secondsOf(now.Add(maxJobAge + time.Second)))
@@ -330,12 +332,12 @@ func TestJobTableLimits(t *testing.T) {
 	}
 
 	// What is remembered goes with its job.
-	old, young := table.newest(), &liveJob{id: 1000, lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}
+	old, young := *table.newest(), liveJob{id: 1000, lasting: &lasting{job: new(mining.Job)}, created: secondsOf(now)}
 	table.add(young)
 	for i := range maxSeen + 1 {
-		j := old
+		j := &old
 		if i >= maxSeen/2 {
-			j = young
+			j = &young
 		}
 		if !table.remember(j, &chainhash.Hash{byte(i), byte(i >> 8), byte(i >> 16)}) {
 			t.Fatalf("full after %d", i)
@@ -346,5 +348,10 @@ func TestJobTableLimits(t *testing.T) {
 	}
 	if table.isDuplicate(&chainhash.Hash{1}) || !table.isDuplicate(&chainhash.Hash{0xff, 0xff}) {
 		t.Error("the wrong submissions were forgotten")
+	}
+
+	// Nor is anything kept for a job that went since it was found.
+	if !table.remember(&old, &chainhash.Hash{2}) || table.isDuplicate(&chainhash.Hash{2}) {
+		t.Error("a submission is remembered for a job that is gone")
 	}
 }

@@ -178,7 +178,7 @@ func (s *session) sendJob(now time.Time) {
 	newBlock := previous != nil && s.tip != p.job.PrevBlock
 	clean := previous == nil || newBlock || s.afresh
 	s.afresh = false
-	j := &liveJob{
+	j := liveJob{
 		lasting: p.lasting, id: s.nextJob(), diff: s.difficulty(p.shareDiff),
 		mask: s.mask, ntime: p.ntime(now), created: secondsOf(now),
 	}
@@ -193,7 +193,7 @@ func (s *session) sendJob(now time.Time) {
 
 	m := newMessage()
 	m.text = s.appendDifficultyChange(m.text, j.diff, now)
-	m.text = appendNotify(m.text, j, &p.notify, clean)
+	m.text = appendNotify(m.text, &j, &p.notify, clean)
 	s.out.sendOff(m)
 	if newBlock {
 		for _, w := range s.workers {

@@ -104,7 +104,8 @@ func (s *session) submit(ctx context.Context, params []byte, now time.Time) (sol
 	}
 	s.mu.Lock()
 	s.start(now) // what goes on with a session has jobs before its first
-	w, j := s.worker(sub.user), s.jobs.find(sub.jobID)
+	w := s.worker(sub.user)
+	j, live := s.jobs.find(sub.jobID)
 	subscribed, tip := s.subscribed, s.tip
 	s.mu.Unlock()
 	switch {
@@ -112,10 +113,10 @@ func (s *session) submit(ctx context.Context, params []byte, now time.Time) (sol
 		return false, errNotSubscribed
 	case w == nil:
 		return false, errUnauthorized
-	case j == nil:
+	case !live:
 		e = errUnknownWork
 	default:
-		solved, e = s.judge(ctx, w, j, &sub, tip)
+		solved, e = s.judge(ctx, w, &j, &sub, tip)
 	}
 	if e != nil {
 		w.rejected(e)

@@ -1,6 +1,7 @@
 package stratum
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -143,7 +144,7 @@ func (n *names) payee(s string) ([]byte, error) {
 			return nil, fmt.Errorf("address %s is of a kind that the pool cannot pay; "+
 				"use a P2PKH, P2SH, P2WPKH, P2WSH or P2TR address", s)
 		}
-		return script, nil
+		return bytes.Clone(script), nil // a builder's has room for 500 bytes
 	}
 	if !looksLikeAddress(s) {
 		return nil, nil

@@ -1,7 +1,6 @@
 package stratum
 
 import (
-	"bytes"
 	"cmp"
 	"container/list"
 	"slices"
@@ -180,7 +179,7 @@ func (r *registry) connect(id identity, userAgent string, class share.Class, now
 	r.returns(w)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.info.Payee, w.info.UserAgent, w.info.Class = bytes.Clone(id.payee), userAgent, class
+	w.info.Payee, w.info.UserAgent, w.info.Class = id.payee, userAgent, class
 	if w.info.Connections == 0 {
 		w.info.ConnectedSince = now
 	}
