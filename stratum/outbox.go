@@ -38,7 +38,7 @@ var (
 type outbox struct {
 	conn    net.Conn
 	raw     syscall.RawConn // to write without waiting; nil: everything is queued
-	try     func(fd uintptr) bool
+	try     func(fd uintptr)
 	all     *queues     // of the server
 	dropped atomic.Bool // by all
 
@@ -56,10 +56,9 @@ type outbox struct {
 
 func newOutbox(conn net.Conn, all *queues) *outbox {
 	o := &outbox{conn: conn, raw: rawConn(conn), all: all, limit: maxQueuedEarly}
-	o.try = func(fd uintptr) bool { // kept, lest each write allocates it
+	o.try = func(fd uintptr) { // kept, lest each write allocates it
 		n, err := tryWrite(fd, o.trial)
 		o.trial, o.failed = o.trial[n:], err
-		return true // without waiting
 	}
 	return o
 }
@@ -113,10 +112,10 @@ func (o *outbox) sendOff(m *message) {
 }
 
 // write writes what is taken at once and returns the rest. It MUST be called with
-// the mutex held and nobody else writing, who would be waited for.
+// the mutex held and nobody else writing, whose message it would cut in two.
 func (o *outbox) write(b []byte) []byte {
 	o.trial = b
-	err := o.raw.Write(o.try)
+	err := o.raw.Control(o.try) // Write would get ready to wait, which costs more than the try
 	if err == nil {
 		err = o.failed
 	}
