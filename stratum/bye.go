@@ -19,7 +19,7 @@ func (s *session) bye() {
 }
 
 // report tells in the log what became of connections with bad submissions, once in
-// ladderReport at most. It is the distributor's.
+// ladderReport at most. It is called by watchTime alone.
 func (s *Server) report(now time.Time) {
 	if now.Sub(s.reported) < ladderReport {
 		return

@@ -33,8 +33,9 @@
 //
 // Each connection has one that reads, executes and answers (and waits for the
 // verdict on a share, which holds up nobody else). A distributor brings new work to
-// all sessions and makes their time pass, with help of others on half of the
-// processors. Whoever has something to say to a client writes it at once, as far as
+// all sessions: at once and on all processors when a Bitcoin block was found, else little
+// by little, so that answers do not wait. Another goroutine makes their time pass, also
+// little by little. Whoever has something to say to a client writes it at once, as far as
 // the socket takes it; only the rest is queued, and has a goroutine that writes it.
 // So nobody ever waits for a client, whose full queue ends the connection; if all
 // queues together are too long, the longest one does. A

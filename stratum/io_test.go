@@ -365,7 +365,8 @@ func BenchmarkFanOut(b *testing.B) {
 		source.mu.Lock()
 		source.work = newFakeWork(n, hard)
 		source.mu.Unlock()
-		server.refresh()
+		server.adopt()
+		fanOut(server.sessions(), func(sess *session) { sess.deliver(time.Now()) })
 	}
 }
 
@@ -379,7 +380,7 @@ func BenchmarkTick(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		server.tick(time.Now())
+		paced(server.sessions(), tick, func(time.Duration) bool { return true })
 	}
 }
 

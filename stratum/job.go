@@ -12,8 +12,8 @@ import (
 
 // Limits of one connection's jobs.
 const (
-	// maxJobs is how many jobs stay creditable. One is sent every 25 s, and one
-	// for each new share tip.
+	// maxJobs is how many jobs stay creditable, the newest 57 of them at least. One is
+	// sent every 25 s, and one for each new share tip.
 	maxJobs = 64
 	// maxJobAge is how long a job is of use at all: hardware has long dropped it,
 	// and its share could not become an uncle any more.

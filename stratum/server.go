@@ -38,7 +38,7 @@ type Server struct {
 	warned    time.Time // when a refused connection was last logged
 
 	adjusted atomic.Pointer[adjustable]
-	reported time.Time // when bad submissions were last looked at; the distributor's
+	reported time.Time // when bad submissions were last looked at; watchTime's
 }
 
 // New checks cfg and returns a server that does nothing yet.
@@ -146,7 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 	listeners := s.listeners
 	s.mu.Unlock()
 
-	s.refresh() // the first client finds the work that there is
+	s.adopt() // the first client finds the work that there is
 	var wg sync.WaitGroup
 	errs := make(chan error, len(listeners))
 	for i, l := range listeners {

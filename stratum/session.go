@@ -75,8 +75,8 @@ type deps struct {
 // lines go in through handle and flush, work through deliver, time through
 // tick, and what is to be sent goes to the outbox.
 //
-// handle and flush are called from the connection's reader only; deliver and
-// tick from the server's distributor. mu is held for moments, never during a
+// handle and flush are called from the connection's reader only, deliver and tick
+// from the server's goroutines. mu is held for moments, never during a
 // call of Source.Submit, and comes before the locks of workset, worker and
 // outbox.
 type session struct {
