@@ -401,4 +401,17 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
+// scene runs f with a server that has work and a client that has just connected, on
+// synctest's clock.
+func scene(t *testing.T, work Work, change func(*Config), f func(t *testing.T, h *harness, c *client)) {
+	t.Helper()
+	bubble(t, func(t *testing.T) {
+		h := newHarness(t, work, change)
+		defer h.stop()
+		c := h.connect()
+		defer c.conn.Close()
+		f(t, h, c)
+	})
+}
+
 var errFake = errors.New("refused by the test")

@@ -74,12 +74,17 @@ const someRig = "rig/1"
 // newEasyHarness has work that a test can solve on the processor.
 func newEasyHarness(t *testing.T, change func(*Config)) *harness {
 	return newHarness(t, newFakeWork(0, hard), func(cfg *Config) {
-		cfg.StartDifficulty, cfg.MinDifficulty = easy, easy
-		cfg.Devices, _ = parseDevices("12 - - none") // nothing is known of any
+		easyDevices(cfg)
 		if change != nil {
 			change(cfg)
 		}
 	})
+}
+
+// easyDevices makes all devices begin with work that a test can do.
+func easyDevices(cfg *Config) {
+	cfg.StartDifficulty, cfg.MinDifficulty = easy, easy
+	cfg.Devices, _ = parseDevices("12 - - none") // nothing is known of any
 }
 
 // TestSessionResumed: who comes back within ten minutes and names his session has his
