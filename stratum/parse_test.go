@@ -167,6 +167,19 @@ func newTestSession(t testing.TB) *session {
 	return s
 }
 
+// ask hands a line to the session and returns what it says, line feed included. Limits do
+// not apply.
+func ask(t testing.TB, s *session, line string) string {
+	t.Helper()
+	s.messages.tokens, s.junk.tokens = messageBurst, junkBurst
+	if _, err := s.handle(t.Context(), []byte(line), time.Now()); err != nil {
+		t.Errorf("%.60q: %v", line, err)
+	}
+	said := string(s.out.pending)
+	checkLines(t, s)
+	return said
+}
+
 // checkLines empties the outbox and checks that it held whole JSON objects.
 func checkLines(t testing.TB, s *session) {
 	t.Helper()

@@ -61,6 +61,13 @@ func runReplay(t *testing.T, payees int, script string) {
 	(&replay{payees: payees, shares: easy}).run(t, nil, script)
 }
 
+// runWorkReplay is the same where devices have easy work that is no share: it is about what
+// they are given.
+func runWorkReplay(t *testing.T, script string) {
+	t.Helper()
+	(&replay{payees: 1, shares: hard}).run(t, easyDevices, script)
+}
+
 func (r *replay) run(t *testing.T, change func(*Config), script string) {
 	t.Helper()
 	scene(t, r.work(), change, func(t *testing.T, h *harness, c *client) {

@@ -104,27 +104,11 @@ func TestMethods(t *testing.T) {
 	tests := []struct{ name, send, want string }{
 		{"unknown method", `{"id":7,"method":"mining.nonsense","params":[]}`,
 			`{"id":7,"result":null,"error":[20,"unknown method",null]}`},
-		{"id echoed verbatim", `{"id": [1, "a b"] ,"method":"mining.ping"}`,
-			`{"id":[1, "a b"],"result":"pong","error":null}`},
 		{"malformed", `{"id":1,`, `{"id":null,"result":null,"error":[20,"malformed message",null]}`},
-		{"old suggest form", `{"id":7,"method":"mining.suggest_difficulty(1024)","params":[]}`,
-			`{"id":7,"result":true,"error":null}`},
 		{"bad suggestion", `{"id":7,"method":"mining.suggest_difficulty","params":[-1]}`,
 			`{"id":7,"result":null,"error":[20,"bad-params",null]}`},
 		{"submit before subscribe", `{"id":4,"method":"mining.submit","params":["x","1","0000000000000000","00000000","00000000"]}`,
 			rejectedWith("25", "not subscribed")},
-		{"multi_version", `{"id":7,"method":"mining.multi_version","params":[1]}`, `{"id":7,"result":true,"error":null}`},
-		{"configure everything", `{"id":7,"method":"mining.configure","params":[["minimum-difficulty","version-rolling","subscribe-extranonce","info","other"],` +
-			`{"minimum-difficulty.value":2048,"version-rolling.mask":"00006000","version-rolling.min-bit-count":2}]}`,
-			`{"id":7,"result":{"minimum-difficulty":false,"version-rolling":true,"version-rolling.mask":"00006000",` +
-				`"subscribe-extranonce":true,"info":true,"other":false},"error":null}`},
-		{"configure, too few bits", `{"id":7,"method":"mining.configure","params":[["version-rolling"],` +
-			`{"version-rolling.mask":"0000e000","version-rolling.min-bit-count":16}]}`,
-			`{"id":7,"result":{"version-rolling":false},"error":null}`},
-		{"configure, minimum difficulty alone", `{"id":7,"method":"mining.configure","params":[["minimum-difficulty"],{"minimum-difficulty.value":1}]}`,
-			`{"id":7,"result":{"minimum-difficulty":false},"error":null}`},
-		{"configure, minimum difficulty that every target keeps to", `{"id":7,"method":"mining.configure","params":[["minimum-difficulty"],{"minimum-difficulty.value":1e-12}]}`,
-			`{"id":7,"result":{"minimum-difficulty":true},"error":null}`},
 		{"configure, no params", `{"id":7,"method":"mining.configure","params":[]}`,
 			`{"id":7,"result":null,"error":[20,"bad-params",null]}`},
 		{"authorize, address behind a worker's name", `{"id":7,"method":"mining.authorize","params":["rig1.bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080","x"]}`,
@@ -219,19 +203,6 @@ func TestHandshakeTimeout(t *testing.T) {
 		}
 		if _, err := silent.r.ReadByte(); err == nil {
 			t.Fatal("silent connection still open")
-		}
-	})
-}
-
-func TestLineTooLong(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newHarness(t, newFakeWork(0, hard), nil)
-		defer h.stop()
-		c := h.connect()
-		go c.conn.Write([]byte(`{"id":1,"method":"` + strings.Repeat("a", MaxLine) + `"}` + "\n"))
-		c.want(`{"id":null,"result":null,"error":[20,"line longer than 16384 bytes",null]}`)
-		if _, err := c.r.ReadByte(); err == nil {
-			t.Fatal("connection still open")
 		}
 	})
 }

@@ -193,51 +193,17 @@ func TestBlockWithoutShare(t *testing.T) {
 	})
 }
 
-func TestVersionRollingAndShortFields(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		// An ntime with a leading zero: the template is of 1977.
-		work := newFakeWork(0, easy)
-		work.job.Time, work.job.MinTime, work.job.MaxTime = 0x0e000000, 0x0e000000, 0x0e001000
-		h := newHarness(t, work, nil)
-		defer h.stop()
-		c := h.connect()
+// TestRolledVersionReachesTheSource: the bits that a miner rolled come with its solution.
+func TestRolledVersionReachesTheSource(t *testing.T) {
+	scene(t, newFakeWork(0, easy), nil, func(t *testing.T, h *harness, c *client) {
 		j := c.login("rig")
-		// Not configured: the default mask applies.
 		j.version = "30006004"
 		nonce := j.solve(t, easy, 0, true)
-		if nonce > 0x0fffffff {
-			t.Fatal("nonce without a leading zero")
-		}
-		line := `{"id":4,"method":"mining.submit","params":["rig","` + j.id + `","` + testExtranonce2 + `","` +
-			strings.TrimLeft(j.ntime, "0") + `","` + strings.TrimLeft(string(appendUint32(nil, nonce)), "0") + `","10006000"]}`
-		c.send(line)
+		c.send(strings.Replace(j.submitLine("rig", nonce), `"]}`, `","10006000"]}`, 1))
 		c.want(accepted)
 		if s := h.source.submitted()[0]; uint32(s.Version) != 0x30006004 || s.Nonce != nonce {
 			t.Errorf("solution %+v", s)
 		}
-	})
-}
-
-// The difficulty of a job holds for its life, also after it was raised.
-func TestJobsKeepTheirDifficulty(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newHarness(t, newFakeWork(0, 1e6), func(c *Config) {
-			c.StartDifficulty, c.MinDifficulty = easy, easiestDifficulty
-		})
-		defer h.stop()
-		c := h.connect()
-		j := c.login("rig")
-		c.send(`{"id":5,"method":"mining.suggest_difficulty","params":[1000]}`)
-		c.want(`{"id":5,"result":true,"error":null}`)
-		harder := c.job()
-		if harder.difficulty != 1000 || harder.id == j.id || harder.clean {
-			t.Fatalf("job %+v", harder)
-		}
-		harder.extranonce1 = j.extranonce1
-		c.send(j.submitLine("rig", j.solve(t, easy, 0, true)))
-		c.want(accepted)
-		c.send(harder.submitLine("rig", harder.solve(t, easy, 0, true)))
-		c.want(rejectedWith("23", "high-hash"))
 	})
 }
 
