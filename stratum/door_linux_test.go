@@ -10,9 +10,9 @@ import (
 	sys "golang.org/x/sys/unix"
 )
 
-// TestKeepAlive: a dead miner shows within some two minutes on a socket that was
-// inherited, too.
-func TestKeepAlive(t *testing.T) {
+// TestNerdMinerSocket: each line leaves at once, as a NerdMiner waits for one for a second, and
+// a dead miner shows within some two minutes; on a socket that was inherited, too.
+func TestNerdMinerSocket(t *testing.T) {
 	for name, open := range map[string]func(context.Context, string) (net.Listener, error){
 		"own": ListenTCP,
 		"inherited": func(ctx context.Context, addr string) (net.Listener, error) {
@@ -56,6 +56,7 @@ func TestKeepAlive(t *testing.T) {
 		}
 		raw.Control(func(fd uintptr) {
 			for _, option := range []struct{ level, name, want int }{
+				{sys.IPPROTO_TCP, sys.TCP_NODELAY, 1},
 				{sys.SOL_SOCKET, sys.SO_KEEPALIVE, 1},
 				{sys.IPPROTO_TCP, sys.TCP_KEEPIDLE, int(keepAlive.Idle / time.Second)},
 				{sys.IPPROTO_TCP, sys.TCP_KEEPINTVL, int(keepAlive.Interval / time.Second)},
