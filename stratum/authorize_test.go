@@ -167,9 +167,9 @@ func TestPasswordClass(t *testing.T) {
 	})
 }
 
-// TestManyWorkers: a proxy authorizes all its workers on one connection, as long as they
+// TestProxyAuthorizesManyWorkers: a proxy authorizes all its workers on one connection, as long as they
 // have one payee; each has its own statistics.
-func TestManyWorkers(t *testing.T) {
+func TestProxyAuthorizesManyWorkers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHarness(t, newFakeWork(0, easy), nil)
 		defer h.stop()
@@ -197,8 +197,28 @@ func TestManyWorkers(t *testing.T) {
 	})
 }
 
-// TestClippedNames: firmware that clips long user names in submissions is understood.
-func TestClippedNames(t *testing.T) {
+// TestCkpoolWorkerMismatch: a name that was not authorized is refused, with the same address,
+// too.
+func TestCkpoolWorkerMismatch(t *testing.T) {
+	runReplay(t, 1, `
+		> {"id":1,"method":"mining.subscribe","params":[]}
+		< {"id":1,"result":$SUB,"error":null}
+		> {"id":2,"method":"mining.authorize","params":["$ADDR.a","x"]}
+		< {"id":2,"result":true,"error":null}
+		difficulty 0.00000000372523
+		job clean
+		mine plain
+		> {"id":4,"method":"mining.submit","params":["$ADDR.b","$JOB","$E2","$NTIME","$NONCE"]}
+		rejected 24 unauthorized worker
+		> {"id":4,"method":"mining.submit","params":["$ADDR","$JOB","$E2","$NTIME","$NONCE"]}
+		rejected 24 unauthorized worker
+		> {"id":4,"method":"mining.submit","params":["$ADDR.a","$JOB","$E2","$NTIME","$NONCE"]}
+		accepted
+		`)
+}
+
+// TestAvalonAndWhatsminerClipNames: firmware that clips long user names in submissions is understood.
+func TestAvalonAndWhatsminerClipNames(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHarness(t, newFakeWork(0, easy), nil)
 		defer h.stop()

@@ -36,9 +36,9 @@ func TestMinimumDifficulty(t *testing.T) {
 	}
 }
 
-// TestUsernameDifficulty: a difficulty behind the address is the one to start
+// TestOldP2PoolUserNames: a difficulty behind the address is the one to start
 // from; the password's comes before it.
-func TestUsernameDifficulty(t *testing.T) {
+func TestOldP2PoolUserNames(t *testing.T) {
 	const addr = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 	for login, want := range map[string]string{
 		`"` + addr + `+512","x"`: "512", `"` + addr + `/2048"`: "2048", `"` + addr + `+512","d=64"`: "64",

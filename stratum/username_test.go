@@ -57,6 +57,25 @@ func TestResolveAddresses(t *testing.T) {
 	}
 }
 
+// TestDATUMUserNames: a worker alone mines for the node's owner there, too. Its modifiers, behind
+// a ~, are part of the worker's name; behind an address they are refused.
+func TestDATUMUserNames(t *testing.T) {
+	n := names{params: &chaincfg.RegressionNetParams, own: true}
+	for username, want := range map[string]string{
+		".rig": "rig", regtestAddr + ".rig~mod": regtestAddr + ".rig~mod", ".rig~mod": "rig~mod", "~mod": "~mod", regtestAddr + "~mod": "",
+	} {
+		id, err := n.resolve(username)
+		switch {
+		case want == "":
+			if err != errAddressNotFirst {
+				t.Errorf("%s: %+v, %v", username, id, err)
+			}
+		case err != nil || id.name() != want || (id.payee != nil) != strings.HasPrefix(username, regtestAddr):
+			t.Errorf("%s: %+v, %v", username, id, err)
+		}
+	}
+}
+
 func TestResolveNames(t *testing.T) {
 	n := names{params: &chaincfg.RegressionNetParams, own: true}
 	for username, name := range map[string]string{
