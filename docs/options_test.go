@@ -93,32 +93,3 @@ func TestSubsystems(t *testing.T) {
 		}
 	}
 }
-
-// TestClasses: stratum.md has the output classes of devices by user agent.
-func TestClasses(t *testing.T) {
-	var want, got [][]string
-	for _, m := range regexp.MustCompile(`(?m)^(\d+)\s+(\S+)\s+(\S+)\s+(\S.*)$`).FindAllStringSubmatch(read(t, "stratum/devices.txt"), -1) {
-		want = append(want, []string{m[4], m[1], m[2], m[3]})
-	}
-	for _, row := range table(t, read(t, "docs/stratum.md"), "User agent") {
-		got = append(got, row[:4])
-	}
-	compare(t, got, want)
-}
-
-// TestSubmitErrors: stratum.md has every error of mining.submit.
-func TestSubmitErrors(t *testing.T) {
-	source := read(t, "stratum/reply.go")
-	codes := make(map[string]string)
-	for _, m := range regexp.MustCompile(`(?m)^\t(code\w+) += (\d+)`).FindAllStringSubmatch(source, -1) {
-		codes[m[1]] = m[2]
-	}
-	var want, got []string
-	for _, m := range regexp.MustCompile(`&stratumError\{(code\w+), "([^"]+)"\}`).FindAllStringSubmatch(source, -1) {
-		want = append(want, codes[m[1]]+" "+m[2])
-	}
-	for _, row := range table(t, read(t, "docs/stratum.md"), "Code") {
-		got = append(got, row[0]+" "+row[1])
-	}
-	same(t, "errors of stratum.md", got, want)
-}
