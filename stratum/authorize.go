@@ -11,11 +11,12 @@ import (
 // authorize adds a worker to the connection. The first one decides whom the
 // connection's jobs pay.
 func (s *session) authorize(params [][]byte, now time.Time) (string, *stratumError) {
-	username, _ := stringValue(arg(params, 0)) // absent, null: the node's own
-	if s.workers[string(username)] != nil {
+	text, _ := stringValue(arg(params, 0)) // absent, null: the node's own
+	if s.authorized(text) != nil {
 		return resultTrue, nil
 	}
-	id, err := s.names.resolve(string(username))
+	username := string(text)
+	id, err := s.names.resolve(username)
 	if err != nil {
 		return resultFalse, &stratumError{codeUnauthorized, err.Error()}
 	}
@@ -30,7 +31,7 @@ func (s *session) authorize(params [][]byte, now time.Time) (string, *stratumErr
 	if id.note != "" {
 		s.note(id.note)
 	}
-	goesOn := s.resumed(string(username), now)
+	goesOn := s.resumed(username, now)
 	if !s.ready && !goesOn {
 		password, _ := stringValue(arg(params, 1))
 		s.apply(id, parsePassword(string(password)))
@@ -44,9 +45,9 @@ func (s *session) authorize(params [][]byte, now time.Time) (string, *stratumErr
 	}
 	w.assigned(s.sentDiff)
 	if len(s.workers) == 0 {
-		s.user = string(username)
+		s.user = username
 	}
-	s.workers[string(username)] = w
+	s.workers = append(s.workers, authorized{username, w})
 	return resultTrue, nil
 }
 
@@ -127,14 +128,24 @@ const maxNotes = 8
 // (Avalon) or 127 (Whatsminer). That all of a connection's workers have one payee makes
 // it safe to take the one it is the beginning of.
 func (s *session) worker(name []byte) *worker {
-	if w := s.workers[string(name)]; w != nil {
+	if w := s.authorized(name); w != nil {
 		return w
 	}
 	if len(name) == 63 || len(name) == 127 {
-		for full, w := range s.workers {
-			if strings.HasPrefix(full, string(name)) {
-				return w
+		for _, a := range s.workers {
+			if strings.HasPrefix(a.username, string(name)) {
+				return a.worker
 			}
+		}
+	}
+	return nil
+}
+
+// authorized returns the worker with that username, or nil.
+func (s *session) authorized(username []byte) *worker {
+	for _, a := range s.workers { // one, nearly always
+		if a.username == string(username) {
+			return a.worker
 		}
 	}
 	return nil

@@ -143,8 +143,8 @@ func (s *session) lowerClass(j *liveJob, cut int) {
 	}
 	s.notes = append(s.notes, fmt.Sprintf("output class lowered from %v to %v: %s", s.class, class, reason))
 	s.class, s.lowered, s.afresh = class, true, true
-	for _, w := range s.workers {
-		w.carries(class)
+	for _, a := range s.workers {
+		a.worker.carries(class)
 	}
 }
 

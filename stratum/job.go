@@ -12,9 +12,11 @@ import (
 
 // Limits of one connection's jobs.
 const (
-	// maxJobs is how many jobs stay creditable, the newest 57 of them at least. One is
-	// sent every 25 s, and one for each new share tip.
-	maxJobs = 64
+	// maxJobs is how many jobs stay creditable, the newest 29 of them at least. cgminer and
+	// its kin work on a job for two minutes at most after it came. In these a job is sent
+	// for each of 12 share tips, and a template every 30 s, 16 in all: 29 is more than
+	// three standard deviations above. Each job of 20,000 connections takes a megabyte.
+	maxJobs = 32
 	// maxJobAge is how long a job is of use at all: hardware has long dropped it,
 	// and its share could not become an uncle any more.
 	maxJobAge = 10 * time.Minute
@@ -31,7 +33,7 @@ const (
 )
 
 // liveJob is a job as one connection got it: its difficulty and version mask
-// hold for as long as it lives. There are up to 64 for each connection: it has 40
+// hold for as long as it lives. There are up to 32 for each connection: it has 40
 // bytes, and stands in the table itself.
 type liveJob struct {
 	*lasting

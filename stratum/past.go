@@ -25,10 +25,10 @@ func (s *session) leave(now time.Time) {
 		return
 	}
 	p := past{s.userAgent, s.vardiff.settled, s.class, s.lowered, now}
-	for _, w := range s.workers {
-		w.mu.Lock()
-		w.past = p
-		w.mu.Unlock()
+	for _, a := range s.workers {
+		a.worker.mu.Lock()
+		a.worker.past = p
+		a.worker.mu.Unlock()
 	}
 }
 

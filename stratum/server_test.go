@@ -321,8 +321,8 @@ func TestJobTableLimits(t *testing.T) {
 	for i := range uint64(2 * maxJobs) {
 		table.add(liveJob{id: i, lasting: job, created: secondsOf(now)})
 	}
-	_, before := table.find([]byte("3f"))
-	_, oldest := table.find([]byte("40"))
+	_, before := table.find([]byte("1f"))
+	_, oldest := table.find([]byte("20"))
 	if len(table.jobs) != maxJobs || before || !oldest {
 		t.Errorf("%d jobs", len(table.jobs))
 	}

@@ -101,11 +101,11 @@ type session struct {
 	carrier     carrier
 	mask        uint32
 	subscribed  bool
-	ready       bool               // the handshake's answers are out: jobs may follow
-	payee       []byte             // that usernames name; nil: the node's own
-	workers     map[string]*worker // by username as sent
-	user        string             // the first of them
-	worked      bool               // something was accepted
+	ready       bool   // the handshake's answers are out: jobs may follow
+	payee       []byte // that usernames name; nil: the node's own
+	workers     []authorized
+	user        string // the first of them
+	worked      bool   // something was accepted
 	ladder      ladder
 	excused     bool     // the search for a cut coinbase considers the last submission
 	notes       []string // to be shown with the first job
@@ -133,7 +133,6 @@ func newSession(d *deps, out *outbox, extranonce1 uint32, now time.Time) *sessio
 		id:          d.newID(),
 		extranonce1: extranonce1,
 		mask:        versionMask,
-		workers:     make(map[string]*worker),
 		lastHeard:   now,
 		messages:    newBucket(messageRate, messageBurst, now),
 		shares:      newBucket(shareRate, shareBurst, now),
@@ -142,6 +141,12 @@ func newSession(d *deps, out *outbox, extranonce1 uint32, now time.Time) *sessio
 	}
 	s.identify()
 	return s
+}
+
+// authorized is a worker of a connection, with the username as it was sent.
+type authorized struct {
+	username string
+	worker   *worker
 }
 
 // deliver sends the job of the newest work, after the difficulty that applies
@@ -196,8 +201,8 @@ func (s *session) sendJob(now time.Time) {
 	m.text = appendNotify(m.text, &j, &p.notify, clean)
 	s.out.sendOff(m)
 	if newBlock {
-		for _, w := range s.workers {
-			w.newBlock(now)
+		for _, a := range s.workers {
+			a.worker.newBlock(now)
 		}
 	}
 }
@@ -217,8 +222,8 @@ func (s *session) appendDifficultyChange(dst []byte, diff float64, now time.Time
 	s.sentDiff, s.resend = diff, false
 	s.vardiff.assigned(diff, now)
 	s.carrier.assigned(diff)
-	for _, w := range s.workers {
-		w.assigned(diff)
+	for _, a := range s.workers {
+		a.worker.assigned(diff)
 	}
 	return appendSetDifficulty(dst, diff)
 }
@@ -280,10 +285,10 @@ func (s *session) close(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leave(now)
-	for _, w := range s.workers {
-		s.registry.disconnect(w)
+	for _, a := range s.workers {
+		s.registry.disconnect(a.worker)
 	}
-	clear(s.workers)
+	s.workers = nil
 	s.ready = false
 }
 

@@ -269,7 +269,7 @@ func BenchmarkSubmit(b *testing.B) {
 			clear(s.jobs.seen)
 		}
 	}
-	if n := s.workers["x"].snapshot(now).Accepted; n != uint64(nonce) {
+	if n := s.worker([]byte("x")).snapshot(now).Accepted; n != uint64(nonce) {
 		b.Errorf("%d of %d accepted", n, nonce)
 	}
 }

@@ -98,14 +98,14 @@ func TestVardiffOnTheWire(t *testing.T) {
 			}
 			start := time.Now()
 			rng := rand.New(rand.NewPCG(uint64(exponent), 11))
-			d.mine(s, s.workers["rig"], rng, hashrate, start.Add(2*time.Minute))
+			d.mine(s, s.worker([]byte("rig")), rng, hashrate, start.Add(2*time.Minute))
 			d.mu.Lock()
 			if d.difficulty > 2*suits || d.difficulty < suits/2 {
 				t.Errorf("10^%d H/s: difficulty %g after two minutes, %g suits", exponent, d.difficulty, suits)
 			}
 			d.log = []float64{d.difficulty}
 			d.mu.Unlock()
-			d.mine(s, s.workers["rig"], rng, hashrate, start.Add(time.Hour))
+			d.mine(s, s.worker([]byte("rig")), rng, hashrate, start.Add(time.Hour))
 			c.conn.Close()
 			synctest.Wait()
 			d.mu.Lock()
