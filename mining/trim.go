@@ -2,6 +2,7 @@ package mining
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"sync"
 
@@ -81,83 +82,86 @@ func newVariant(t *Template) (*variant, error) {
 	return v, v.audit()
 }
 
-// trim returns the template without so many of its last transactions that at least so
-// much weight and signature operation cost is free, nil if that can't be. Nodes put
-// transactions in the order of their packages' fee rates, the ancestors of a
-// transaction before it and next to it where it pays for them: the last package brings
-// least. A package goes as a whole: what pays for its ancestors does not leave them
-// behind. It stays if something needs it that stays, or if it takes far more than is
-// needed.
+// trim returns the template without the transactions that bring least together and free
+// at least so much weight and signature operation cost, nil if that can't be. It finds
+// nearly the least: the best set is a knapsack's.
+//
+// Transactions are looked at from the last one on. Nodes order them by what they and
+// those that they need pay, and each comes after those: so when a transaction's turn
+// comes, it is known whether anything that needs it stays, and then so does it. Of a
+// package the one that pays for the others comes last and goes first; the others follow
+// if more is to be freed. Where one would free all that is left to be freed, this is one
+// way to do it, but one that may free too much for its price: it is noted, and the search
+// goes on without it until every other way costs more. Of the cheapest, what turns out
+// not to be needed comes back. Nothing is given up that frees far more than is needed.
 func (t *Template) trim(weight, sigops int64) *Template {
-	drop := make([]bool, len(t.Txs))
-	needed := make([]bool, len(t.Txs)) // by what stays
-	var fees int64
-	for end := len(t.Txs); end > 0 && (weight > 0 || sigops > 0); {
-		first := t.packageStart(end - 1)
-		var w, s, fee int64
-		stays := false
-		for i, tx := range t.Txs[first:end] {
-			w, s, fee = w+tx.Weight, s+tx.Sigops, fee+tx.Fee
-			stays = stays || needed[first+i]
-		}
-		if stays || w > max(weight, 0)+maxTrim {
-			for _, tx := range t.Txs[first:end] {
-				for _, d := range tx.Depends {
-					needed[d] = true
-				}
-			}
-		} else {
-			weight, sigops, fees = weight-w, sigops-s, fees+fee
-			for i := first; i < end; i++ {
-				drop[i] = true
-			}
-		}
-		end = first
+	if weight <= 0 && sigops <= 0 {
+		return t
 	}
-	if weight > 0 || sigops > 0 {
+	needed := make([]bool, len(t.Txs)) // by what stays
+	var gone []int                     // from the last on
+	last, before := -1, 0              // of the cheapest way: its last, and how many went before
+	least, fees := int64(math.MaxInt64), int64(0)
+	w, s := weight, sigops // to be freed yet
+	for i := len(t.Txs) - 1; i >= 0 && fees < least; i-- {
+		tx := &t.Txs[i]
+		stays := needed[i] || tx.Weight > max(w, 0)+maxTrim
+		enough := tx.Weight >= w && tx.Sigops >= s
+		if enough && !stays && fees+tx.Fee < least {
+			least, last, before = fees+tx.Fee, i, len(gone)
+		}
+		if stays || enough {
+			for _, d := range tx.Depends {
+				needed[d] = true
+			}
+			continue
+		}
+		gone = append(gone, i)
+		w, s, fees = w-tx.Weight, s-tx.Sigops, fees+tx.Fee
+	}
+	if last < 0 {
 		return nil
 	}
-	return t.drop(drop, fees)
+	return t.drop(t.spare(append(gone[:before], last), weight, sigops))
 }
 
-// drop returns the template without the transactions that are marked, which bring so
-// many sat of fees.
-func (t *Template) drop(marked []bool, fees int64) *Template {
+// spare returns marks at the transactions to be dropped, listed from the last on, but
+// for those without which enough weight and signature operation cost gets free too.
+func (t *Template) spare(list []int, weight, sigops int64) []bool {
+	marked := make([]bool, len(t.Txs))
+	for _, i := range list {
+		marked[i] = true
+		weight, sigops = weight-t.Txs[i].Weight, sigops-t.Txs[i].Sigops
+	}
+	for _, i := range slices.Backward(list) { // from the one that pays best
+		tx := &t.Txs[i]
+		lacks := func(d int) bool { return marked[d] }
+		if weight+tx.Weight <= 0 && sigops+tx.Sigops <= 0 && !slices.ContainsFunc(tx.Depends, lacks) {
+			marked[i] = false
+			weight, sigops = weight+tx.Weight, sigops+tx.Sigops
+		}
+	}
+	return marked
+}
+
+// drop returns the template without the transactions that are marked.
+func (t *Template) drop(marked []bool) *Template {
 	trimmed := *t
-	trimmed.CoinbaseValue -= fees
-	trimmed.Txs = nil
+	trimmed.Txs = make([]TemplateTx, 0, len(t.Txs))
 	place := make([]int, len(t.Txs)) // of those that stay
 	for i, tx := range t.Txs {
 		if marked[i] {
+			trimmed.CoinbaseValue -= tx.Fee
 			continue
 		}
 		place[i] = len(trimmed.Txs)
-		tx.Depends = slices.Clone(tx.Depends)
-		for k, d := range tx.Depends {
-			tx.Depends[k] = place[d]
+		if place[i] < i { // so what it needs may have moved too
+			tx.Depends = slices.Clone(tx.Depends)
+			for k, d := range tx.Depends {
+				tx.Depends[k] = place[d]
+			}
 		}
 		trimmed.Txs = append(trimmed.Txs, tx)
 	}
 	return &trimmed
-}
-
-// packageStart returns the first of the transactions right before the last one that
-// it pays for: its ancestors, with none that it does not need in between.
-func (t *Template) packageStart(last int) int {
-	ancestors := make(map[int]struct{})
-	need := func(i int) {
-		for _, d := range t.Txs[i].Depends {
-			ancestors[d] = struct{}{}
-		}
-	}
-	need(last)
-	first := last
-	for first > 0 {
-		if _, ok := ancestors[first-1]; !ok {
-			break
-		}
-		first--
-		need(first)
-	}
-	return first
 }

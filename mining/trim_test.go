@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"pgregory.net/rapid"
 
 	"github.com/p2poold/p2poold/blockchain/share"
 )
@@ -100,7 +101,7 @@ func TestRandomTemplates(t *testing.T) {
 }
 
 // checkTrimmed compares a template with what was left of it.
-func checkTrimmed(t *testing.T, full, left *Template) {
+func checkTrimmed(t rapid.TB, full, left *Template) {
 	t.Helper()
 	if full.CoinbaseValue-full.Fees() != left.CoinbaseValue-left.Fees() {
 		t.Fatalf("the subsidy has become %d sat", left.CoinbaseValue-left.Fees())
@@ -121,30 +122,37 @@ func checkTrimmed(t *testing.T, full, left *Template) {
 	}
 }
 
-// TestTrimPackages: packages go as a whole, from the end, but for what others need.
-func TestTrimPackages(t *testing.T) {
+// TestTrim: the least is given up, and nothing without what needs it.
+func TestTrim(t *testing.T) {
+	type tx struct {
+		weight, fee int64
+		depends     []int
+	}
 	tests := []struct {
-		name    string
-		depends [][]int // of each transaction, all of weight 1,000
-		weight  int64
-		left    []int // nil: it can't be done
+		name   string
+		txs    []tx
+		weight int64
+		left   []int // nil: it can't be done
 	}{
-		{"nothing to do", [][]int{{}, {}}, 0, []int{0, 1}},
-		{"the last one", [][]int{{}, {}}, 1, []int{0}},
-		{"as many as needed", [][]int{{}, {}, {}, {}}, 1_001, []int{0, 1}},
-		{"child and parent", [][]int{{}, {}, {1}}, 1, []int{0}},
-		{"a long package", [][]int{{}, {}, {1}, {2}, {1, 3}}, 1, []int{0}},
-		{"a parent that was worth it by itself", [][]int{{}, {}, {0}}, 1, []int{0, 1}},
-		{"two children", [][]int{{}, {0}, {0}}, 1, []int{0, 1}},
-		{"all", [][]int{{}, {}}, 2_000, []int{}},
-		{"more than there is", [][]int{{}, {}}, 2_001, nil},
+		{"nothing to do", []tx{{10, 20, nil}, {10, 10, nil}}, 0, []int{0, 1}},
+		{"the last one", []tx{{10, 20, nil}, {10, 10, nil}}, 1, []int{0}},
+		{"as many as needed", []tx{{10, 40, nil}, {10, 30, nil}, {10, 20, nil}, {10, 10, nil}}, 11, []int{0, 1}},
+		{"an ancestor that pays for itself stays", []tx{{10, 40, nil}, {10, 30, nil}, {10, 10, []int{1}}}, 10, []int{0, 1}},
+		{"so does a chain of them", []tx{{10, 40, nil}, {10, 30, []int{0}}, {10, 20, []int{1}}, {10, 10, []int{0, 2}}}, 20, []int{0, 1}},
+		{"what its child pays for goes with it", []tx{{10, 200, nil}, {10, 1, nil}, {10, 100, []int{1}}}, 20, []int{0}},
+		{"the child alone, if that is enough", []tx{{10, 200, nil}, {10, 1, nil}, {10, 100, []int{1}}}, 10, []int{0, 1}},
+		{"two children of one", []tx{{10, 1, nil}, {10, 100, []int{0}}, {10, 50, []int{0}}}, 11, []int{0}},
+		{"a small one before a large one", []tx{{10, 90, nil}, {10, 50, nil}, {100, 200, nil}}, 10, []int{0, 2}},
+		{"unless that needs it", []tx{{10, 90, nil}, {10, 50, nil}, {100, 200, []int{1}}}, 10, []int{1, 2}},
+		{"what went for nothing comes back", []tx{{50, 200, nil}, {10, 40, nil}, {20, 10, nil}}, 50, []int{1, 2}},
+		{"all", []tx{{10, 20, nil}, {10, 10, nil}}, 20, []int{}},
+		{"more than there is", []tx{{10, 20, nil}, {10, 10, nil}}, 21, nil},
 	}
 	for _, test := range tests {
 		full := &Template{CoinbaseValue: 50}
-		for i, d := range test.depends {
-			tx := TemplateTx{TxID: chainhash.Hash{byte(i)}, Weight: 1_000, Fee: int64(1 + i), Depends: d}
-			full.Txs = append(full.Txs, tx)
-			full.CoinbaseValue += tx.Fee
+		for i, tx := range test.txs {
+			full.Txs = append(full.Txs, TemplateTx{TxID: chainhash.Hash{byte(i)}, Weight: tx.weight, Fee: tx.fee, Depends: tx.depends})
+			full.CoinbaseValue += tx.fee
 		}
 		got := full.trim(test.weight, 0)
 		if (got == nil) != (test.left == nil) {
