@@ -70,6 +70,9 @@ func (d *virtualDevice) mine(s *session, w *worker, rng *rand.Rand, hashrate flo
 		select {
 		case <-next.C:
 			if wait < 3600 {
+				s.mu.Lock()
+				s.lastHeard = time.Now()
+				s.mu.Unlock()
 				s.credit(w, credit{difficulty: difficulty})
 			}
 		case <-d.changed:
