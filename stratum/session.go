@@ -184,7 +184,7 @@ func (s *session) sendJob(now time.Time) {
 	clean := previous == nil || newBlock || s.afresh
 	s.afresh = false
 	j := liveJob{
-		lasting: p.lasting, id: s.nextJob(), diff: s.difficulty(p.shareDiff),
+		lasting: p.lasting, id: s.nextJob(), diff: s.difficulty(p),
 		mask: s.mask, ntime: p.ntime(now), created: secondsOf(now),
 	}
 	if previous != nil && previous.job == p.job {
@@ -207,11 +207,11 @@ func (s *session) sendJob(now time.Time) {
 	}
 }
 
-// difficulty is what a job whose share target has difficulty shareDiff is given
-// out at: what vardiff wants, but never above the share's, or shares would be
-// lost.
-func (s *session) difficulty(shareDiff float64) float64 {
-	return roundDifficulty(min(s.vardiff.diff, shareDiff))
+// difficulty is what a job is given out at: what vardiff wants, but never above the
+// share's, or shares would be lost. Blocks of other chains would be lost in the same way;
+// for them it goes down as far as the device does not submit too often.
+func (s *session) difficulty(p *prepared) float64 {
+	return roundDifficulty(min(s.vardiff.diff, p.shareDiff, max(p.auxDiff, s.vardiff.forAux())))
 }
 
 // appendDifficultyChange appends set_difficulty if the client has another one.
@@ -276,7 +276,7 @@ func (s *session) difficultyChanged() bool {
 		return false
 	}
 	p, err := ws.prepare(s.payee, s.class)
-	return err == nil && s.difficulty(p.shareDiff) != s.sentDiff
+	return err == nil && s.difficulty(p) != s.sentDiff
 }
 
 // close gives the workers back, and parks what another connection may go on with.

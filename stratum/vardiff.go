@@ -58,6 +58,14 @@ const (
 	// fixedExcess is how many times more often than wanted a device may submit whose
 	// user fixed the difficulty, before it is raised all the same: to 3 a second.
 	fixedExcess = 10
+
+	// auxSubmitsPerMinute is how often a device may have to submit for the sake of other
+	// chains' blocks that are easier than what suits it. New blocks of them come to the
+	// jobs at most once a second, and of each only the first solution is of use: what a
+	// device finds beyond one a second is worth nothing. 10,000 devices, all so much too
+	// fast for a chain, then submit 10,000 times a second, a quarter of what two
+	// processors can answer.
+	auxSubmitsPerMinute = 60
 )
 
 // vardiff finds the difficulty at which a device submits at the wanted rate.
@@ -72,7 +80,7 @@ type vardiff struct {
 	lowered int     // steps of silence in a row while it is sought
 	astray  bool    // the search began at a wrong difficulty
 
-	sent        float64   // what the device works at: not above the share's
+	sent        float64   // what the device works at: diff, or less for the sake of shares and other chains' blocks
 	last        time.Time // up to when the tallies count; zero: not begun
 	short, long tally
 }
@@ -177,6 +185,17 @@ func (v *vardiff) retune(now time.Time) bool {
 		v.short = tally{since: now}
 	}
 	return v.diff != old
+}
+
+// forAux is the least difficulty for the sake of other chains' blocks: at which the
+// device submits auxSubmitsPerMinute. As long as its speed is not known it is not lowered
+// for them, as nothing would bound how often it submits; nor is it below what client or
+// user want at least, which only shares are worth.
+func (v *vardiff) forAux() float64 {
+	if v.settled == 0 || v.fixed > 0 {
+		return v.diff
+	}
+	return max(v.settled*submitsPerMinute/auxSubmitsPerMinute, v.min)
 }
 
 // change sets the difficulty, within its bounds.

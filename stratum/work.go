@@ -43,6 +43,7 @@ type prepared struct {
 	*lasting
 	built     time.Time
 	shareDiff float64 // the difficulty of the share target
+	auxDiff   float64 // that of the easiest block of another chain; infinite: there is none
 	notify    notifyParts
 }
 
@@ -95,7 +96,7 @@ func (p *prepared) build(work Work, payee []byte, class share.Class) {
 	// with zeros to start from all three agree.
 	version := job.Version &^ int32(versionMask)
 	p.lasting = &lasting{job: job, version: version, class: class, size: coinbaseSize(job)}
-	p.shareDiff = target.Difficulty(&p.job.ShareTarget)
+	p.shareDiff, p.auxDiff = target.Difficulty(&p.job.ShareTarget), target.Difficulty(&p.job.AuxTarget)
 	p.notify = newNotifyParts(p.job, p.version)
 }
 
