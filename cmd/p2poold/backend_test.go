@@ -28,31 +28,37 @@ func mine(t *testing.T, n *node, address string, count int) []chainhash.Hash {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed, cancel := n.generator.Subscribe()
-	defer cancel()
 	var ids []chainhash.Hash
 	for range count {
 		job, err := n.generator.Work().Job(payee, share.Class12)
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := n.generator.Submit(t.Context(), job, solve(t, job, &job.ShareTarget))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !out.Share {
-			t.Fatalf("not a share: %+v", out)
-		}
-		ids = append(ids, out.Hash)
-		for w := n.generator.Work(); w == nil || w.Tip().ID != out.Hash; w = n.generator.Work() {
-			select {
-			case <-changed:
-			case <-time.After(patience):
-				t.Fatal("no work on top of the new share")
-			}
-		}
+		ids = append(ids, submit(t, n, job, solve(t, job, &job.ShareTarget)))
 	}
 	return ids
+}
+
+// submit hands in what is a share, and returns its ID when there is work on top of it.
+func submit(t *testing.T, n *node, job *mining.Job, s mining.Solution) chainhash.Hash {
+	t.Helper()
+	changed, cancel := n.generator.Subscribe()
+	defer cancel()
+	out, err := n.generator.Submit(t.Context(), job, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !out.Share {
+		t.Fatalf("not a share: %+v", out)
+	}
+	for w := n.generator.Work(); w == nil || w.Tip().ID != out.Hash; w = n.generator.Work() {
+		select {
+		case <-changed:
+		case <-time.After(patience):
+			t.Fatal("no work on top of the new share")
+		}
+	}
+	return out.Hash
 }
 
 // solve finds a solution that meets a target. It hashes bytes, as headers are slow
@@ -164,13 +170,10 @@ func TestUncles(t *testing.T) {
 // awaitUncle waits for work that refers to an uncle.
 func awaitUncle(t *testing.T, n *node) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for w := n.generator.Work(); w == nil || len(w.Tip().Uncles) == 0; w = n.generator.Work() {
-		if time.Now().After(deadline) {
-			t.Fatal("no work with an uncle")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	until(t, "work with an uncle", patience, func() bool {
+		w := n.generator.Work()
+		return w != nil && len(w.Tip().Uncles) > 0
+	})
 }
 
 // TestPayoutCommands checks that getpayouts adds up to the coinbase.

@@ -229,11 +229,7 @@ func (n *joinNode) mine(shares int) {
 // until waits for what other goroutines bring about.
 func (j *joinNet) until(what string, timeout time.Duration, ok func() bool) {
 	j.Helper()
-	for deadline := time.Now().Add(timeout); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			j.Fatalf("not within %v: %s", timeout, what)
-		}
-	}
+	until(j, what, timeout, ok)
 }
 
 // agree waits until the nodes have the tip of the first, and compares all that follows

@@ -29,6 +29,16 @@ import (
 // patience is how long tests wait for what takes milliseconds.
 const patience = 20 * time.Second
 
+// until waits for something to become true.
+func until(t testing.TB, what string, timeout time.Duration, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(timeout); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", timeout, what)
+		}
+	}
+}
+
 // output collects what the program prints and lets tests wait for it.
 type output struct {
 	mu    sync.Mutex
