@@ -23,6 +23,16 @@ func newScene(t *testing.T, nodes int) *scene {
 	return &scene{T: t, members: make([]member, nodes), now: time.Unix(1e9, 0)}
 }
 
+// newPair is two nodes at height 100, of which the first is mined on.
+func newPair(t *testing.T) *scene {
+	t.Helper()
+	s := newScene(t, 2)
+	s.at(0, 100)
+	s.at(1, 100)
+	s.want(0, true)
+	return s
+}
+
 // at makes a node healthy with a template for a height; 0 makes it unhealthy.
 func (s *scene) at(node int, height uint32) {
 	m := &s.members[node]
@@ -67,10 +77,7 @@ func TestPreference(t *testing.T) {
 
 // TestFailover: a node that failed is preferred again only when it has stayed well.
 func TestFailover(t *testing.T) {
-	s := newScene(t, 2)
-	s.at(0, 100)
-	s.at(1, 100)
-	s.want(0, true)
+	s := newPair(t)
 	s.at(0, 0)
 	s.want(1, true)
 	s.at(0, 100)
@@ -94,10 +101,7 @@ func TestFailover(t *testing.T) {
 
 // TestNewBlock: whoever has it first gives the work, the preferred one when it has it.
 func TestNewBlock(t *testing.T) {
-	s := newScene(t, 2)
-	s.at(0, 100)
-	s.at(1, 100)
-	s.want(0, true)
+	s := newPair(t)
 	for height := uint32(101); height < 120; height++ {
 		s.at(1, height)
 		s.want(1, true)
@@ -110,10 +114,7 @@ func TestNewBlock(t *testing.T) {
 
 // TestStuck: one that stays on an old block isn't mined on, and counts as unwell.
 func TestStuck(t *testing.T) {
-	s := newScene(t, 2)
-	s.at(0, 100)
-	s.at(1, 100)
-	s.want(0, true)
+	s := newPair(t)
 	s.at(1, 101)
 	s.want(1, true)
 	s.pass(behindGrace + time.Second)
@@ -133,10 +134,7 @@ func TestStuck(t *testing.T) {
 // TestAnnounced: templates on the old block don't count while a new one is due, but not
 // for ever.
 func TestAnnounced(t *testing.T) {
-	s := newScene(t, 2)
-	s.at(0, 100)
-	s.at(1, 100)
-	s.want(0, true)
+	s := newPair(t)
 	s.announce(1, 100)
 	s.want(0, false)
 	s.at(0, 100)

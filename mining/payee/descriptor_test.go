@@ -49,6 +49,16 @@ func withVersion(t testing.TB, text string, net *chaincfg.Params) string {
 	return key.String()
 }
 
+// descriptor reads a sound descriptor of mainnet.
+func descriptor(t testing.TB, text string) *Descriptor {
+	t.Helper()
+	d, err := ParseDescriptor(text, &chaincfg.MainNetParams)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return d
+}
+
 // TestDescriptorVectors has the vectors of the BIPs for descriptors (381, 382, 386) and
 // for accounts (49, 84, 86).
 func TestDescriptorVectors(t *testing.T) {
@@ -97,14 +107,6 @@ func TestDescriptorVectors(t *testing.T) {
 	}
 }
 
-// TestTree: BIP 386's descriptors with a tree of scripts are refused, not cut short.
-func TestTree(t *testing.T) {
-	_, err := ParseDescriptor("tr("+key380+"/0/*,pk("+key380+"/1/*))", &chaincfg.MainNetParams)
-	if err == nil || !strings.Contains(err.Error(), "script tree") {
-		t.Error(err)
-	}
-}
-
 // TestSpelling: the ways to write a descriptor make no difference.
 func TestSpelling(t *testing.T) {
 	plain := "wpkh(" + key380 + "/0/*)"
@@ -112,22 +114,17 @@ func TestSpelling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := ParseDescriptor(plain, &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := descriptor(t, plain)
 	for _, text := range []string{
 		plain + "#" + sum, " " + plain + "\t", "wpkh([d34db33f/84h/0'/0H]" + key380 + "/0/*)", "wpkh([d34db33f]" + key380 + "/00/*)",
 	} {
-		d, err := ParseDescriptor(text, &chaincfg.MainNetParams)
-		if err != nil || d.ID() != first.ID() {
-			t.Errorf("%s: %v", text, err)
+		if descriptor(t, text).ID() != first.ID() {
+			t.Errorf("%s counts as another", text)
 		}
 	}
 	for _, text := range []string{"wpkh(" + key380 + "/1/*)", "wpkh(" + key380 + "/0)", "tr(" + key380 + "/0/*)", "sh(wpkh(" + key380 + "/0/*))", "wpkh(" + key382 + "/0/*)"} {
-		d, err := ParseDescriptor(text, &chaincfg.MainNetParams)
-		if err != nil || d.ID() == first.ID() {
-			t.Errorf("%s: %v", text, err)
+		if descriptor(t, text).ID() == first.ID() {
+			t.Errorf("%s counts as the same", text)
 		}
 	}
 	if len(first.ID()) != idLength {
@@ -161,6 +158,7 @@ func TestBadDescriptors(t *testing.T) {
 		{"sh(pkh(" + key380 + "/0/*))", "sh() are not supported"},
 		{"wpkh(wpkh(" + key380 + "/0/*))", "one key alone"},
 		{"wpkh((" + key380 + "/0/*))", "one key alone"},
+		{"tr(" + key380 + "/0/*,pk(" + key380 + "/1/*))", "script tree"}, // not cut short (BIP 386)
 		{"wsh(multi(1," + key380 + "/0/*))", "wsh() are not supported"},
 		{"addr(bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu)", "addr() are not supported"},
 		{"wpkh(" + key380 + "/0'/*)", "is hardened"}, {"wpkh(" + key380 + "/0h/*)", "is hardened"},
@@ -207,20 +205,14 @@ func TestBadDescriptors(t *testing.T) {
 
 // TestIndices: addresses beyond the range are refused.
 func TestIndices(t *testing.T) {
-	ranged, err := ParseDescriptor("wpkh("+key380+"/*)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ranged := descriptor(t, "wpkh("+key380+"/*)")
 	if _, err := ranged.Script(MaxIndex); err != nil {
 		t.Error(err)
 	}
 	if _, err := ranged.Script(MaxIndex + 1); err == nil {
 		t.Error("a hardened address")
 	}
-	single, err := ParseDescriptor("wpkh("+key380+"/7)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	single := descriptor(t, "wpkh("+key380+"/7)")
 	if _, err := single.Script(1); err == nil {
 		t.Error("a second address of a descriptor of one")
 	}

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/btcsuite/btcd/chaincfg/v2"
 	"github.com/btcsuite/btcd/chainhash/v2"
 )
 
@@ -188,10 +187,7 @@ func TestSeveralAddresses(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	d, err := ParseDescriptor("wpkh("+key380+"/0/*)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := descriptor(t, "wpkh("+key380+"/0/*)")
 	own := []Source{{Script: testScript(1)}}
 	for name, cfg := range map[string]Config{
 		"fee without address":    {Fee: 1},
@@ -225,10 +221,7 @@ func TestConfig(t *testing.T) {
 
 // TestConcurrent is for the race detector.
 func TestConcurrent(t *testing.T) {
-	d, err := ParseDescriptor("wpkh("+key380+"/*)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := descriptor(t, "wpkh("+key380+"/*)")
 	p := mustNew(t, Config{Own: []Source{{Descriptor: d}, {Script: testScript(1)}}, Fee: 10})
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -5,16 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"github.com/btcsuite/btcd/chaincfg/v2"
 )
 
 // TestRotation follows a descriptor through payments, restarts and another chain.
 func TestRotation(t *testing.T) {
-	d, err := ParseDescriptor("tr("+key86+"/0/*)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := descriptor(t, "tr("+key86+"/0/*)")
 	cfg := Config{Own: []Source{{Descriptor: d}}, File: filepath.Join(t.TempDir(), "payout.json"), Secret: testSecret(1)}
 	p := mustNew(t, cfg)
 	index := func() uint32 { return p.Addresses()[0].Index }
@@ -76,10 +71,7 @@ func TestRotation(t *testing.T) {
 	}
 
 	// Another descriptor in between, and back.
-	other, err := ParseDescriptor("wpkh("+key380+"/0/*)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	other := descriptor(t, "wpkh("+key380+"/0/*)")
 	cfg.Own[0].Descriptor = other
 	p = mustNew(t, cfg)
 	if index() != 0 {
@@ -94,10 +86,7 @@ func TestRotation(t *testing.T) {
 
 // TestEnd: the last address stays.
 func TestEnd(t *testing.T) {
-	d, err := ParseDescriptor("wpkh("+key380+"/*)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := descriptor(t, "wpkh("+key380+"/*)")
 	p := mustNew(t, Config{Own: []Source{{Descriptor: d}}})
 	p.sources[0].Index = MaxIndex
 	if err := p.sources[0].use(MaxIndex); err != nil {
@@ -112,10 +101,7 @@ func TestEnd(t *testing.T) {
 
 // TestFile: a damaged file is put aside, and one that cannot be written changes nothing.
 func TestFile(t *testing.T) {
-	d, err := ParseDescriptor("wpkh("+key380+"/*)", &chaincfg.MainNetParams)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := descriptor(t, "wpkh("+key380+"/*)")
 	dir := t.TempDir()
 	path := filepath.Join(dir, "payout.json")
 	if err := os.WriteFile(path, []byte(`{"version":1,"descriptors":[{"id":"short"}]}`), 0o600); err != nil {
