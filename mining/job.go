@@ -47,6 +47,20 @@ type Job struct {
 	lazy *lazyLink // nil: a job made by other hands
 }
 
+// usualHead is room for the head of a coinbase: without merged mining it has some 115
+// bytes.
+const usualHead = 128
+
+// jobMemory is a job with all that belongs to no other, in one piece: of what a new tip
+// costs for thousands of payees, allocation is the most that can be spared.
+type jobMemory struct {
+	Job
+	lazy       lazyLink
+	commitment chainhash.Hash // to the share
+	payee      [share.MaxPayee]byte
+	head       [usualHead]byte
+}
+
 // lazyLink is the link of every share of a job, computed when first needed.
 type lazyLink struct {
 	once sync.Once

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -165,10 +164,6 @@ func (w *Work) classWork(class share.Class) *classWork {
 	return c
 }
 
-// usualHead is room for the head of a coinbase: without merged mining it has some 115
-// bytes.
-const usualHead = 128
-
 // maxFits is how often a class's payouts are computed until they fit: once, once
 // more with the room they need, and twice if the smaller value spreads over more.
 const maxFits = 4
@@ -207,20 +202,18 @@ func (w *Work) Job(payee []byte, class share.Class) (*Job, error) {
 	if !c.fits {
 		return nil, errNoRoom(class)
 	}
-	data := w.data
-	data.Payee, data.Class = slices.Clone(payee), class
-	data.CoinbaseValue, data.WitnessCommitment = c.variant.CoinbaseValue, c.variant.commitment[:]
-	j := &Job{
+	m := &jobMemory{Job: Job{
 		PrevBlock: w.template.PrevBlock, Version: versionBase, Bits: w.template.Bits,
-		Time: w.currentTime(), MinTime: w.minTime, MaxTime: w.maxTime,
-		Head:   data.AppendCoinbaseHead(make([]byte, 0, usualHead), c.result.Finder, len(c.result.Payouts)),
-		Shared: c.shared, Coinb2: c.coinb2,
+		Time: w.currentTime(), MinTime: w.minTime, MaxTime: w.maxTime, Shared: c.shared, Coinb2: c.coinb2,
 		Branch: c.variant.branch, ShareTarget: w.shareTarget, BlockTarget: w.blockTarget, AuxTarget: w.auxTarget(), aux: w.aux,
-		ShareHeight: data.Height, BitcoinHeight: data.BitcoinHeight,
-		data: data, template: c.variant.Template, lazy: new(lazyLink),
-	}
-	commitment := data.Commitment(&w.params.ChainID)
-	j.Tail = commitment[:]
+		ShareHeight: w.data.Height, BitcoinHeight: w.data.BitcoinHeight, data: w.data, template: c.variant.Template,
+	}}
+	j, data := &m.Job, &m.Job.data
+	data.Payee, data.Class = append(m.payee[:0], payee...), class
+	data.CoinbaseValue, data.WitnessCommitment = c.variant.CoinbaseValue, c.variant.commitment[:]
+	m.commitment = data.Commitment(&w.params.ChainID)
+	j.Head, j.Tail = data.AppendCoinbaseHead(m.head[:0], c.result.Finder, len(c.result.Payouts)), m.commitment[:]
+	j.lazy = &m.lazy
 	if err := j.audit(c); err != nil {
 		return nil, err
 	}
