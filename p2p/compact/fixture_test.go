@@ -119,6 +119,20 @@ func (w *net) share(txs []*Tx) *share.Share {
 	return s
 }
 
+// block makes a share that is a block of these transactions and can be encoded.
+func (w *net) block(txs []*Tx) *Block {
+	s := w.share(txs)
+	delete(w.shares, s.ID())
+	b := &Block{Share: s, Coinbase: make([]byte, 100), Txs: txs}
+	s.Data.Version, s.Data.Payee, s.Data.Bits = share.Version, append([]byte{0, 20}, make([]byte, 20)...), 0x207fffff
+	s.Data.Time, s.Data.Anchor, s.Data.Count = 1, 1, 1
+	s.Link = share.NewLink(b.Coinbase)
+	s.Header.Timestamp = w.now
+	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(b.Coinbase), s.Branch)
+	w.shares[s.ID()] = s
+	return b
+}
+
 func (w *net) everybody() (all []PeerID) {
 	for i := range w.nodes {
 		all = append(all, PeerID(i))

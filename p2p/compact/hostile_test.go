@@ -6,7 +6,6 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
-	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/p2p/message"
 )
 
@@ -68,15 +67,12 @@ func TestBlockFindsRoom(t *testing.T) {
 	if len(r.attempts) > maxAttemptsAll/2 {
 		t.Errorf("%d attempts for one inbound peer", len(r.attempts))
 	}
-	block := w.share(txs)
-	coinbase := make([]byte, 100)
-	block.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), block.Branch)
-	w.shares[block.ID()] = block
+	block := w.block(txs)
 	honest := New(r.cfg)
 	honest.Connected(9, false)
-	honest.Found(&Block{Share: block, Coinbase: coinbase, Txs: txs})
-	m := honest.AnnounceBlock(block.ID(), []PeerID{9})[0].Message.(*message.Block)
-	res, err := r.Block(w.now, 1, block, m)
+	honest.Found(block)
+	m := honest.AnnounceBlock(block.Share.ID(), []PeerID{9})[0].Message.(*message.Block)
+	res, err := r.Block(w.now, 1, block.Share, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,15 +87,7 @@ func TestBlockStorm(t *testing.T) {
 	for _, n := range []int{8, 20, 40} {
 		w := newNet(t, 4, meshed)
 		for range n {
-			s := w.share(nil)
-			delete(w.shares, s.ID())
-			s.Data.Version, s.Data.Payee, s.Data.Bits = share.Version, append([]byte{0, 20}, make([]byte, 20)...), 0x207fffff
-			s.Data.Time, s.Data.Anchor, s.Data.Count = 1, 1, 1
-			s.Link = share.NewLink(make([]byte, 100))
-			s.Header.Timestamp = time.Unix(1_700_000_000, 0)
-			coinbase := make([]byte, 100)
-			s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
-			w.shares[s.ID()] = s
+			block := w.block(nil)
 			// Somebody who is no node of the net gives it to node 0.
 			r := w.nodes[0]
 			if r.peers[99] == nil {
@@ -107,8 +95,8 @@ func TestBlockStorm(t *testing.T) {
 			}
 			att := New(r.cfg)
 			att.Connected(0, false)
-			att.Found(&Block{Share: s, Coinbase: coinbase})
-			w.queue = append(w.queue, carried{99, 0, att.AnnounceBlock(s.ID(), []PeerID{0})[0].Message})
+			att.Found(block)
+			w.queue = append(w.queue, carried{99, 0, att.AnnounceBlock(block.Share.ID(), []PeerID{0})[0].Message})
 		}
 		w.bytes = make([]int, 100)
 		carriedN := 0
@@ -136,12 +124,9 @@ func TestLateAnswer(t *testing.T) {
 	w := newNet(t, 2, meshed)
 	h, r := w.nodes[0], w.nodes[1]
 	txs := transactions(10)
-	s := w.share(txs)
-	delete(w.shares, s.ID())
-	coinbase := make([]byte, 100)
-	s.Header.MerkleRoot = share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch)
+	block := w.block(txs)
+	s := block.Share
 	id := s.ID()
-	w.shares[id] = s
 	h.Mined(id, 1, txs)
 	list := h.Announce(id, []PeerID{1})[0].Message.(*message.CmpctShare)
 	res, err := r.List(w.now, 0, list)
@@ -151,7 +136,7 @@ func TestLateAnswer(t *testing.T) {
 	ask1 := res.Send[0].Message.(*message.GetShareTxn)
 	late, _ := h.Answer(1, ask1) // on its way, slowly
 	r.Tick(w.now.Add(attemptTimeout + time.Second))
-	h.Found(&Block{Share: s, Coinbase: coinbase, Txs: txs})
+	h.Found(block)
 	r.SetTemplate(txs[:1]) // another template meanwhile
 	blk := h.AnnounceBlock(id, []PeerID{1})[0].Message.(*message.Block)
 	if _, err := r.Block(w.now, 0, s, blk); err != nil {

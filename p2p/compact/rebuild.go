@@ -186,7 +186,7 @@ func (r *Relay) fill(a *attempt, m *message.ShareTxn) error {
 		if err != nil {
 			return err
 		}
-		if a.key.short(&tx.WTxID) != a.ids[a.got] {
+		if !r.asked(a, tx) {
 			return ruleError(ErrTxn, "transaction %v is not the one asked for", tx.TxID)
 		}
 		a.txs[a.missing[a.got]] = tx
@@ -201,10 +201,13 @@ func (r *Relay) fill(a *attempt, m *message.ShareTxn) error {
 	return nil
 }
 
+// asked reports whether a transaction is the next of those that were asked for.
+func (a *attempt) asked(tx *Tx) bool { return a.key.short(&tx.WTxID) == a.ids[a.got] }
+
 // finish keeps a complete list if the share commits to it. If not, short ids may
 // have collided: others will tell.
 func (r *Relay) finish(p *peerState, a *attempt) Result {
-	if !committed(a.share, a.txs) {
+	if !r.committed(a.share, a.txs) {
 		r.stats.Mismatched++
 		if a.full || p.again.has(a.id) { // it has had its second chance
 			p.strikes++

@@ -53,6 +53,11 @@ type Relay struct {
 	early     []Early    // lists of shares that are not known to be valid yet, the oldest first
 	held      int        // bytes of transactions in attempts
 	stats     Stats
+
+	// asked and committed judge what peers send. They are fields for tests, which show
+	// what comes of it when they pass everything.
+	asked     func(*attempt, *Tx) bool
+	committed func(*share.Share, []*Tx) bool
 }
 
 // txList is the complete list of a share.
@@ -100,7 +105,10 @@ func (s idSet) count(id chainhash.Hash) (n int) {
 
 // New returns a Relay without peers and transactions.
 func New(cfg Config) *Relay {
-	return &Relay{cfg: cfg, pool: newPool(), peers: make(map[PeerID]*peerState)}
+	return &Relay{
+		cfg: cfg, pool: newPool(), peers: make(map[PeerID]*peerState),
+		asked: (*attempt).asked, committed: committed,
+	}
 }
 
 // Connected adds a peer.
