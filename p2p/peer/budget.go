@@ -33,11 +33,17 @@ func (p *Peer) queued(m message.Message) {
 	}
 }
 
-// charge waits until a received message may be handled, and reports whether it may
-// be at all. As long as it waits nothing is read: the peer's TCP notices.
-func (p *Peer) charge(m message.Message) bool {
+// charge waits until a received message may be handled and returns it, nil if it is not
+// to be handled, and whether the connection goes on. As long as it waits nothing is read:
+// the peer's TCP notices.
+//
+// A large message that would have to wait is not kept for so long, as its place is
+// wanted by others: it goes, and the place with it. No honest peer misses it. It is not
+// what we asked for, which never waits, and the only type as long as that answers
+// questions; the others are unknown ones, which nobody handles.
+func (p *Peer) charge(m message.Message) (message.Message, bool) {
 	if p.cfg.Budget == nil {
-		return true
+		return m, true
 	}
 	// The message comes last: it is what is handled next.
 	before, ok := time.Duration(0), true
@@ -48,17 +54,21 @@ func (p *Peer) charge(m message.Message) bool {
 	wait = max(wait, before)
 	if !ok || !fine {
 		p.Disconnect(ReasonTooMuch, nil)
-		return false
+		return nil, false
 	}
 	if wait <= 0 {
-		return true
+		return m, true
+	}
+	if p.arrival.place != nil {
+		m = nil
+		p.settle()
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return m, true
 	case <-p.ctx.Done():
-		return false
+		return nil, false
 	}
 }

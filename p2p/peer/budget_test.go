@@ -103,8 +103,11 @@ func TestDecoysCharged(t *testing.T) {
 	p := &Peer{cfg: Config{Budget: b}, transport: v2Receiver(t, bytes.NewReader(stream))}
 	for range 4 {
 		m, err := p.next(ReasonIdle)
-		if err != nil || !p.charge(m) {
-			t.Fatalf("%v, %v", m, err)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := p.charge(m); !ok || got != m {
+			t.Fatalf("%v becomes %v, %v", m, got, ok)
 		}
 	}
 	const ping, sent = message.HeaderSize + 8, 3 * (1000 + packetOverhead)
@@ -127,7 +130,7 @@ func TestDecoysTooMuch(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			if got := p.charge(m); got != want {
+			if _, got := p.charge(m); got != want {
 				t.Errorf("ended with charge %d: %v, want %v", last, got, want)
 			}
 			if took := time.Since(start); want && took != time.Minute {

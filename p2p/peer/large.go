@@ -33,8 +33,8 @@ const (
 
 // Large limits the large messages on their way to a node from all its peers together,
 // or those on their way out, because each costs up to 2 MiB. A host has one place at
-// most; who comes too late waits. A nil Large limits nothing. It is safe for
-// concurrent use.
+// most; who comes too late waits. Nobody keeps one while he is held back himself. A nil
+// Large limits nothing. It is safe for concurrent use.
 type Large struct {
 	mu      sync.Mutex // a leaf
 	held    []*place
@@ -109,16 +109,13 @@ type arrival struct {
 	place *place
 }
 
-// reserve is called for each message once the length of its payload, n bytes, is
-// known. settle ends what it begins.
+// reserve is called for each message and decoy once the length of its payload, n bytes,
+// is known. settle ends what it begins.
 func (p *Peer) reserve(n int) error {
 	if p.cfg.Large == nil || n <= message.MaxSharesPayload {
 		return nil
 	}
-	// After a decoy, which is gone by now, there may be a place already.
-	p.arrival = arrival{
-		rest: n + packetRest - p.in.Buffered(), by: time.Now().Add(largePatience), place: p.arrival.place,
-	}
+	p.arrival = arrival{rest: n + packetRest - p.in.Buffered(), by: time.Now().Add(largePatience)}
 	return nil
 }
 
@@ -162,7 +159,8 @@ func (p *Peer) newPlace() *place {
 	return &place{host: host, inbound: p.cfg.Inbound}
 }
 
-// settle gives back what was reserved for a message that has been handled.
+// settle gives back what was reserved for a message that has been handled or goes, or for
+// a decoy.
 func (p *Peer) settle() {
 	if place := p.arrival.place; place != nil {
 		p.cfg.Large.give(place)

@@ -213,8 +213,8 @@ func TestLargeHost(t *testing.T) {
 	})
 }
 
-// TestLargeDecoys: a peer that sends one large decoy after the other holds one place,
-// and none any more after the next message. In between it may take its time.
+// TestLargeDecoys: a peer that sends one large decoy after the other has a place for as
+// long as each takes to arrive. In between it may take its time, without one.
 func TestLargeDecoys(t *testing.T) {
 	overV2 = true
 	defer func() { overV2 = false }()
@@ -226,20 +226,84 @@ func TestLargeDecoys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := conn.Write(decoy); err != nil {
+			half := len(decoy) / 2
+			if _, err := conn.Write(decoy[:half]); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(2 * largePatience)
+			synctest.Wait()
 			if c.held() != 1 {
-				t.Errorf("%d places are held", c.held())
+				t.Errorf("%d places are held amid a decoy", c.held())
 			}
+			if _, err := conn.Write(decoy[half:]); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if c.held() != 0 {
+				t.Errorf("%d places are held after a decoy", c.held())
+			}
+			time.Sleep(2 * largePatience)
 		}
 		conn.send(&message.SetMode{})
 		synctest.Wait()
-		if c.held() != 0 || len(e.received) != 1 {
-			t.Errorf("after a message %d places are held, %d received", c.held(), len(e.received))
+		if len(e.received) != 1 {
+			t.Errorf("%d messages received", len(e.received))
 		}
 		c.leave(e)
+	})
+}
+
+// keepingBudget has its peer wait as slowBudget does, but with all that it has: as if
+// nobody thought of its place.
+type keepingBudget struct{ slowBudget }
+
+func (b *keepingBudget) Received(m message.Message, size int) (time.Duration, bool) {
+	wait, ok := b.slowBudget.Received(m, size)
+	time.Sleep(wait)
+	return 0, ok
+}
+
+// TestLargeThrottled: peers that are held back for a large message have neither place nor
+// message meanwhile, so that others' are read at once, and what they send when the wait is
+// over is handled. If they kept their places nobody else's would be read for so long.
+func TestLargeThrottled(t *testing.T) {
+	const wait = time.Hour
+	throttled := func(t *testing.T, b func() Budget) (c *largeCrowd, honest *end, foes []*end) {
+		c = &largeCrowd{T: t, limit: NewLarge()}
+		for range 2 * maxLargeInbound {
+			conn, e := c.join(func(cfg *Config) { cfg.Budget = b() })
+			foes = append(foes, e)
+			go func() {
+				conn.send(largeMessage(largeSize))
+				conn.send(&message.SetMode{})
+			}()
+		}
+		synctest.Wait()
+		conn, honest := c.join(nil)
+		go conn.send(largeMessage(largeSize))
+		synctest.Wait()
+		return c, honest, foes
+	}
+	bothTransports(t, func(t *testing.T) {
+		c, honest, foes := throttled(t, func() Budget { return &slowBudget{wait: wait} })
+		if n := c.held() + c.waiting(); n != 0 || !gotLarge(honest) || len(honest.received) != 1 {
+			t.Errorf("%d places are held or waited for, an honest peer's large message is read: %v", n, gotLarge(honest))
+		}
+		time.Sleep(2 * wait)
+		synctest.Wait()
+		for i, e := range foes {
+			if len(e.received) != 1 || e.received[0].Command() != message.CmdSetMode {
+				t.Errorf("peer %d, which was held back: %d messages are handled", i, len(e.received))
+			}
+		}
+		c.leave(append(foes, honest)...)
+	})
+	bothTransports(t, func(t *testing.T) {
+		c, honest, foes := throttled(t, func() Budget { return &keepingBudget{slowBudget{wait: wait}} })
+		time.Sleep(wait - time.Second)
+		if n := c.held(); n != maxLargeInbound || gotLarge(honest) {
+			t.Errorf("without the rule %d places are held, an honest peer's large message is read: %v", n, gotLarge(honest))
+		}
+		c.leave(append(foes, honest)...)
 	})
 }
 

@@ -37,10 +37,13 @@ func (p *Peer) read() {
 			p.cancel(err)
 			return
 		}
-		if !p.charge(m) {
+		m, ok := p.charge(m)
+		if !ok {
 			return
 		}
 		switch m := m.(type) {
+		case nil:
+			p.cfg.Log.Tracef("Passed over a large message beyond the budget of %s", p.addr)
 		case *message.Unknown:
 			p.cfg.Log.Tracef("Passed over unknown %q from %s", m.Name, p.addr)
 		case *message.Version, *message.VerAck:

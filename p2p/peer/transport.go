@@ -112,7 +112,7 @@ func (p *Peer) chooseTransport() error {
 	if err != nil {
 		return err
 	}
-	t.reserve = p.reserve
+	t.reserve, t.settle = p.reserve, p.settle
 	p.transport = t
 	p.session.Store(&t.session)
 	return nil

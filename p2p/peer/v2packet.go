@@ -43,6 +43,7 @@ type v2Transport struct {
 	// reserve waits until a packet with so many bytes of contents may be read; nil: at
 	// once.
 	reserve func(n int) error
+	settle  func() // gives back what was reserved for a decoy; nil: nothing
 
 	// Of the writer.
 	send  cipherPair
@@ -85,6 +86,9 @@ func (t *v2Transport) receive(aad []byte) ([]byte, error) {
 		}
 		aad = nil
 		size := len(plain) - headerSize + packetOverhead
+		if t.settle != nil {
+			t.settle()
+		}
 		t.decoys += size
 		if decoys += size; decoys > t.limit {
 			return nil, share.RuleError{Kind: ErrDecoys, Description: "too many bytes of decoys without a message"}
