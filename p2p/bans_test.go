@@ -52,7 +52,7 @@ type guarded struct {
 	from atomic.Value
 }
 
-func startGuarded(t *testing.T, change func(*Config)) *guarded {
+func startGuarded(t *testing.T, change func(*Config), tune ...func(*Server)) *guarded {
 	t.Helper()
 	g := new(guarded)
 	g.from.Store("16.1.0.1")
@@ -65,7 +65,7 @@ func startGuarded(t *testing.T, change func(*Config)) *guarded {
 		if change != nil {
 			change(cfg)
 		}
-	})
+	}, tune...)
 	return g
 }
 

@@ -19,7 +19,7 @@ import (
 // budgets is what the peers share of this node's time.
 type budgets struct {
 	groups *budget.Groups // of pushed shares
-	hosts  *budget.Hosts  // what ended connections have left
+	hosts  *budget.Hosts  // what the connections of a host share
 	// verify lets one reader at a time go to the chain, which would only make the
 	// others wait for its lock, in whatever order. What is mined here waits for one
 	// chunk of one peer at most.
@@ -59,8 +59,7 @@ type meter struct {
 	*budget.Budget
 	groups *budget.Groups
 	group  netaddr.Group
-	host   string
-	exempt bool // from the limits of its group, and not remembered
+	exempt bool // from the limits of its group, and with a budget of its own
 
 	// asked is how many shares of the message in hand were asked for. It belongs to
 	// the reader goroutine.
@@ -70,7 +69,7 @@ type meter struct {
 func (s *Server) newMeter(addr net.Addr) *meter {
 	a, _ := addrOfPeer(addr.String()) // else the zero address, which is a group too
 	host, _ := addrHost(addr)
-	m := &meter{groups: s.budgets.groups, group: a.Group(), host: host, exempt: s.budgets.exempt(addr)}
+	m := &meter{groups: s.budgets.groups, group: a.Group(), exempt: s.budgets.exempt(addr)}
 	switch {
 	case s.whitelisted(addr):
 		m.Budget = budget.Unlimited()
@@ -82,11 +81,11 @@ func (s *Server) newMeter(addr net.Addr) *meter {
 	return m
 }
 
-// forget ends the budget of a connection. What is left of it is remembered for its
-// host, unless the address says nothing about who was there.
+// forget ends the budget of a connection. What is left is remembered for its host, unless
+// the address says nothing about who was there.
 func (s *Server) forget(m *meter) {
 	if !m.exempt {
-		s.budgets.hosts.End(time.Now(), m.host, m.Budget)
+		s.budgets.hosts.End(time.Now(), m.Budget)
 	}
 }
 

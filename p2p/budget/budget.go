@@ -9,24 +9,34 @@ import (
 
 // Budget is what one peer may take. It is safe for concurrent use.
 type Budget struct {
-	scale     float64
 	unlimited bool
 	patience  time.Duration
 
-	mu       sync.Mutex
-	lanes    map[string]*lane        // by command, made when needed; "" for all unknown ones
+	// account is what it spends first. Its lock guards the rest.
+	account *account
+	// own is what it has besides if others spend from the account too, and for greetings;
+	// nil: nobody does.
+	own      *purse
 	expected map[string]*expectation // by command; of shares one by one
-	verify   Bucket                  // seconds
-	serve    Bucket                  // seconds
 	over     time.Time               // since when the peer is held back; zero: it is not
 	held     time.Time               // until when it was last held back
 	stats    Stats
 }
 
-// lane is the buckets of one type.
-type lane struct {
-	limit
-	messages, bytes Bucket
+// account is what the connections of a host spend together, or that of one connection.
+type account struct {
+	mu    sync.Mutex
+	purse *purse
+	// beside is set when more than one connection has spent from it since it was full.
+	beside bool
+
+	// Guarded by the Hosts' lock.
+	host  string
+	conns int       // there are now
+	whole time.Time // when all of it is full, as of the last one's end
+	// settled is until when connections that have ended still owe of their own time: it is
+	// charged when it is spent already, so that each new one would have some for nothing.
+	settled [len(clocks)]time.Time
 }
 
 // Stats is what a peer has cost so far.
@@ -36,16 +46,14 @@ type Stats struct {
 	Throttled time.Duration // that it was told to wait
 }
 
-// New returns the budget of a peer whose chain has that time between shares.
+// New returns the budget of a peer that shares it with nobody, on a chain with that time
+// between shares.
 func New(interval time.Duration) *Budget {
-	return &Budget{
-		scale:    scaleOf(interval),
-		patience: Patience,
-		lanes:    make(map[string]*lane),
-		expected: make(map[string]*expectation),
-		verify:   NewBucket(verifyRate, verifyBurst),
-		serve:    NewBucket(serveRate, serveBurst),
-	}
+	return newBudget(&account{purse: newPurse(interval, 1, time.Time{})})
+}
+
+func newBudget(a *account) *Budget {
+	return &Budget{patience: Patience, account: a, expected: make(map[string]*expectation)}
 }
 
 // Unlimited returns the budget of a peer that the operator vouches for. What it costs
@@ -56,32 +64,14 @@ func Unlimited() *Budget {
 	return b
 }
 
-// lane returns the buckets of a command. Their number is bounded by the table.
-func (b *Budget) lane(command string) *lane {
-	lim, known := limits[command]
-	if !known {
-		lim, command = others, ""
-	}
-	l := b.lanes[command]
-	if l == nil {
-		scale := 1.0
-		if lim.perShare {
-			scale = b.scale
-		}
-		l = &lane{lim, NewBucket(lim.messages*scale, lim.messageBurst), NewBucket(lim.bytes*scale, lim.byteBurst)}
-		b.lanes[command] = l
-	}
-	return l
-}
-
 // Sent notes a message that goes to the peer: its answer is welcome.
 func (b *Budget) Sent(now time.Time, m message.Message) {
 	command, n, most := wanted(m)
 	if n == 0 {
 		return
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
 	e := b.expected[command]
 	if e == nil {
 		e = new(expectation)
@@ -99,29 +89,55 @@ type Verdict struct {
 
 // Received charges a message of so many bytes with its frame.
 func (b *Budget) Received(now time.Time, m message.Message, size int) Verdict {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	l := b.lane(m.Command())
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
+	lim := limitOf(m.Command())
 	var v Verdict
-	unasked := b.unasked(now, m, &v)
-	if unasked > 0 {
-		l.messages.Take(now, 1)
-		l.bytes.Take(now, float64(size)*unasked)
-		v.Wait = max(l.messages.Wait(now), l.bytes.Wait(now))
+	if unasked := b.unasked(now, m, &v); unasked > 0 {
+		v.Wait = b.charge(now, m.Command(), lim, float64(size)*unasked)
 	}
-	switch l.clock {
-	case verifyTime:
-		v.Wait = max(v.Wait, b.verify.Wait(now))
-	case serveTime:
-		v.Wait = max(v.Wait, b.serve.Wait(now))
+	if lim.clock != noTime {
+		v.Wait = max(v.Wait, b.time(now, lim.clock).Wait(now))
 	}
 	switch {
 	case b.unlimited:
 		v.Wait = 0
 	case v.Wait > 0:
-		b.hold(now, &v, !l.request)
+		b.hold(now, &v, !lim.request)
 	}
 	return v
+}
+
+// charge takes a message from the account, or from what the connection has to itself if
+// it has to wait less for that, and returns how long. So whoever else has emptied the
+// account, an honest peer goes on.
+func (b *Budget) charge(now time.Time, command string, lim limit, size float64) time.Duration {
+	if b.own != nil && lim.greeting {
+		return b.own.lane(command).take(now, size)
+	}
+	common := b.account.purse.lane(command)
+	wait := common.take(now, size)
+	if wait == 0 || b.own == nil || !b.account.beside {
+		return wait
+	}
+	own := b.own.lane(command)
+	if less := own.take(now, size); less < wait {
+		common.undo(now, size)
+		return less
+	}
+	own.undo(now, size)
+	return wait
+}
+
+// time returns the bucket of a time to spend from, by the same rule.
+func (b *Budget) time(now time.Time, c clock) *Bucket {
+	common := b.account.purse.time(c)
+	if b.own != nil && b.account.beside {
+		if own := b.own.time(c); own.Wait(now) < common.Wait(now) {
+			return own
+		}
+	}
+	return common
 }
 
 // unasked returns which part of a message nobody asked for.
@@ -161,39 +177,39 @@ func (b *Budget) hold(now time.Time, v *Verdict, counts bool) {
 // Verified charges the time for verifying so many shares of the peer, of which some
 // were valid and new: their part is not charged.
 func (b *Budget) Verified(now time.Time, took time.Duration, shares, valid int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
 	b.stats.Verifying += took
 	if shares > valid {
-		b.verify.Take(now, took.Seconds()*float64(shares-valid)/float64(shares))
+		b.time(now, verifyTime).Take(now, took.Seconds()*float64(shares-valid)/float64(shares))
 	}
 }
 
 // Served charges the time for answering a request.
 func (b *Budget) Served(now time.Time, took time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
 	b.stats.Serving += took
-	b.serve.Take(now, took.Seconds())
+	b.time(now, serveTime).Take(now, took.Seconds())
 }
 
 // VerifyRank and ServeRank are the peer's ranks for Turns: what is left for it.
 func (b *Budget) VerifyRank(now time.Time) float64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.verify.Level(now)
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
+	return b.time(now, verifyTime).Level(now)
 }
 
 // ServeRank is the rank for a turn at being served.
 func (b *Budget) ServeRank(now time.Time) float64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.serve.Level(now)
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
+	return b.time(now, serveTime).Level(now)
 }
 
 // Stats returns what the peer has cost so far.
 func (b *Budget) Stats() Stats {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.account.mu.Lock()
+	defer b.account.mu.Unlock()
 	return b.stats
 }

@@ -259,8 +259,8 @@ func TestUnknownCommands(t *testing.T) {
 		m := &message.Unknown{Name: string(rune('a'+i%26)) + string(rune('a'+i/26%26)), Bytes: 10}
 		held = held || b.Received(start, m, size(m)).Wait > 0
 	}
-	if !held || len(b.lanes) != 1 {
-		t.Errorf("held back: %v, %d lanes", held, len(b.lanes))
+	if !held || len(b.account.purse.lanes) != 1 {
+		t.Errorf("held back: %v, %d lanes", held, len(b.account.purse.lanes))
 	}
 }
 

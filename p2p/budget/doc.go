@@ -2,7 +2,7 @@
 // take. It knows what an honest peer needs of each message type, with headroom, and
 // tells how long a peer that takes more has to wait.
 //
-// Package p2p makes one Budget per connection and asks it about every message, in the
+// Package p2p gets one Budget per connection and asks it about every message, in the
 // peer's reader goroutine: Received charges the message and says how long to wait
 // before it is handled. Meanwhile nothing is read from this peer, its side's
 // buffers fill, and TCP slows it down. That is all that happens to a peer out of
@@ -20,8 +20,9 @@
 //   - Shares that were pushed at us, to buckets of the peer's address group (Groups):
 //     connections are easily made in numbers, addresses in many groups are not.
 //
-// What a connection has left of its budget when it ends is where the next one of the
-// same host begins (Hosts).
+// The connections of a host spend from one budget, and what they have left when they end
+// is where the next one begins. Beside each other each has an eighth of a budget to
+// itself, so that nobody behind the same address can starve another (Hosts).
 //
 // Turns gives the peers their turn at what only one can do at a time. Whoever has
 // taken least goes first, so a new share of an honest peer doesn't queue behind a
@@ -30,6 +31,7 @@
 // # Concurrency
 //
 // Nothing here looks at a clock or starts a goroutine; time is passed in. All methods
-// of Budget, Hosts, Groups and Turns are safe for concurrent use, their locks are
-// leaves. A Bucket is for its owner alone.
+// of Budget, Hosts, Groups and Turns are safe for concurrent use. Their locks are leaves,
+// but for that of Hosts, which comes before those of budgets. A Bucket is for its owner
+// alone.
 package budget

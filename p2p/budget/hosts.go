@@ -10,133 +10,93 @@ import (
 // many fresh budgets anyway.
 const maxHosts = 4096
 
-// Hosts remembers what ended connections have left of their budgets, by host, so that
-// hanging up and coming back brings nothing. It is safe for concurrent use.
+// Hosts gives all connections of a host one budget together, and remembers what it was
+// when they have ended, so that neither many connections nor hanging up and coming back
+// brings anything. It is safe for concurrent use.
 //
-// Connections of a host that are there at the same time have a budget each: they may
-// be different nodes behind one address. A new one begins with what those that have
-// ended left, which time has refilled since.
+// There may be several nodes behind one address, and one of them may be hostile. So each
+// connection has an eighth of a budget to itself, empty at first, for when the others
+// have spent what they share. A host with eight connections thus gets twice in the long
+// run what one with a single one does, and at once no more.
 type Hosts struct {
 	interval time.Duration
 	patience time.Duration
 
-	mu    sync.Mutex
-	hosts map[string]*remains
-}
-
-// remains is what a host has left. Buckets that are full are left out, and those of
-// greetings: a node whose link is bad comes back again and again.
-type remains struct {
-	lanes         map[string]*lane
-	verify, serve Bucket
-	whole         time.Time // when all of it is full again
+	mu    sync.Mutex // before an account's
+	hosts map[string]*account
 }
 
 // NewHosts returns a memory for a chain with that time between shares.
 func NewHosts(interval time.Duration) *Hosts {
-	return &Hosts{interval: interval, patience: Patience, hosts: make(map[string]*remains)}
+	return &Hosts{interval: interval, patience: Patience, hosts: make(map[string]*account)}
 }
 
 // SetPatience has budgets made from now on be out of patience sooner, for tests.
 func (h *Hosts) SetPatience(d time.Duration) { h.patience = d }
 
-// New returns the budget of a new connection of a host.
+// New returns the budget of a new connection of a host. End must follow.
 func (h *Hosts) New(now time.Time, host string) *Budget {
-	b := New(h.interval)
-	b.patience = h.patience
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := h.hosts[host]
-	if r == nil {
-		return b
+	a := h.hosts[host]
+	if a == nil {
+		h.makeRoom(now)
+		a = &account{host: host, purse: newPurse(h.interval, 1, time.Time{})}
+		h.hosts[host] = a
 	}
-	if !now.Before(r.whole) {
-		delete(h.hosts, host)
-		return b
+	a.mu.Lock()
+	a.beside = a.conns > 0 || now.Before(a.whole)
+	a.mu.Unlock()
+	a.conns++
+	b := newBudget(a)
+	b.patience, b.own = h.patience, newPurse(h.interval, ownPart, now)
+	for i, c := range clocks {
+		b.own.owe(now, c, a.settled[i])
 	}
-	for command, l := range r.lanes {
-		own := *l
-		b.lanes[command] = &own
-	}
-	b.verify, b.serve = r.verify, r.serve
 	return b
 }
 
-// End notes what the budget of a connection of a host was when that ended. Of several
-// the least counts.
-func (h *Hosts) End(now time.Time, host string, b *Budget) {
-	b.mu.Lock()
-	r := &remains{lanes: make(map[string]*lane), verify: b.verify, serve: b.serve}
-	for command, l := range b.lanes {
-		if own := *l; !own.greeting && (own.messages.FullAt(now).After(now) || own.bytes.FullAt(now).After(now)) {
-			r.lanes[command] = &own
-		}
-	}
-	b.mu.Unlock()
-
+// End notes that the connection has ended that a budget is of.
+func (h *Hosts) End(now time.Time, b *Budget) {
+	a := b.account
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if old := h.hosts[host]; old != nil {
-		r.merge(now, old)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, c := range clocks {
+		a.settled[i] = later(a.settled[i], now.Add(b.own.time(c).Wait(now)))
 	}
-	if r.settle(now); !r.whole.After(now) {
-		delete(h.hosts, host)
+	if a.conns--; a.conns > 0 {
 		return
 	}
-	if h.hosts[host] == nil {
-		h.makeRoom(now)
+	a.whole = a.purse.shed(now)
+	for _, until := range a.settled {
+		a.whole = later(a.whole, until)
 	}
-	h.hosts[host] = r
+	if !a.whole.After(now) {
+		delete(h.hosts, a.host)
+	}
 }
 
-// merge takes from other what is less there.
-func (r *remains) merge(now time.Time, other *remains) {
-	for command, l := range other.lanes {
-		own := r.lanes[command]
-		if own == nil {
-			r.lanes[command] = l
-			continue
-		}
-		own.messages.Lower(now, &l.messages)
-		own.bytes.Lower(now, &l.bytes)
-	}
-	r.verify.Lower(now, &other.verify)
-	r.serve.Lower(now, &other.serve)
-}
-
-// settle computes when all is full again.
-func (r *remains) settle(now time.Time) {
-	r.whole = now
-	later := func(t time.Time) {
-		if t.After(r.whole) {
-			r.whole = t
-		}
-	}
-	for _, l := range r.lanes {
-		later(l.messages.FullAt(now))
-		later(l.bytes.FullAt(now))
-	}
-	later(r.verify.FullAt(now))
-	later(r.serve.FullAt(now))
-}
-
-// makeRoom forgets hosts when there are too many: those whose budgets are full, as
-// nothing is lost with them, else the one that would be so first.
+// makeRoom forgets hosts when there are too many: of those without a connection those
+// whose budgets are full, as nothing is lost with them, else the one that would be so
+// first.
 func (h *Hosts) makeRoom(now time.Time) {
 	if len(h.hosts) < maxHosts {
 		return
 	}
-	var next string
-	var first time.Time
-	for host, r := range h.hosts {
-		if !r.whole.After(now) {
+	var next *account
+	for host, a := range h.hosts {
+		switch {
+		case a.conns > 0:
+		case !a.whole.After(now):
 			delete(h.hosts, host)
-		} else if first.IsZero() || r.whole.Before(first) {
-			next, first = host, r.whole
+		case next == nil || a.whole.Before(next.whole):
+			next = a
 		}
 	}
-	if len(h.hosts) >= maxHosts {
-		delete(h.hosts, next)
+	if len(h.hosts) >= maxHosts && next != nil {
+		delete(h.hosts, next.host)
 	}
 }
 

@@ -64,6 +64,9 @@ const (
 	serveTime
 )
 
+// clocks are the times that there is a budget for.
+var clocks = [2]clock{verifyTime, serveTime}
+
 // limit is what a peer may send of one type without being asked.
 type limit struct {
 	messages, messageBurst float64 // per second, at once
@@ -71,6 +74,7 @@ type limit struct {
 	perShare               bool    // comes with each share: the rates grow as the interval shrinks
 	greeting               bool    // sent once for each connection: a new one begins anew
 	request                bool    // asks for work that the peer is welcome to, in its turn
+	rest                   bool    // of all commands that have no limit by name, together
 	clock                  clock
 }
 
@@ -129,7 +133,15 @@ var limits = map[string]limit{
 
 // others are the limits on all unknown commands together: room for announcements of
 // later versions, one of 1.6 kB for each share.
-var others = limit{messages: 10, messageBurst: 500, bytes: 16 * kib, byteBurst: mib, perShare: true}
+var others = limit{messages: 10, messageBurst: 500, bytes: 16 * kib, byteBurst: mib, perShare: true, rest: true}
+
+// limitOf returns the limit of a command.
+func limitOf(command string) limit {
+	if l, ok := limits[command]; ok {
+		return l
+	}
+	return others
+}
 
 // Patience is how long a peer may be out of budget with messages that nobody asked
 // for. Nothing that goes wrong at an honest peer lasts as long at these rates: all
