@@ -29,11 +29,11 @@ import (
 
 // joinNet is a pool of nodes without miners and RPC: chain, database and peer network,
 // joined as newNode joins them. They share a clock, which the shares drive, and a
-// Bitcoin chain of one block. A share takes two hashes.
+// Bitcoin chain, of one block at first. A share takes two hashes.
 type joinNet struct {
 	testing.TB
+	bitcoinChain
 	params *chainparams.Params
-	header wire.BlockHeader // of the Bitcoin block
 	payees int
 	now    atomic.Int64 // Unix seconds
 	made   uint64       // shares
@@ -55,17 +55,10 @@ func newJoinNet(t testing.TB, payees int, opts ...chainparams.Option) *joinNet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &joinNet{TB: t, params: params, header: params.Bitcoin.GenesisBlock.Header, payees: payees}
+	j := &joinNet{TB: t, bitcoinChain: newBitcoinChain(params.Bitcoin), params: params, payees: payees}
 	j.now.Store(j.header.Timestamp.Unix() + 7200)
 	return j
 }
-
-// HeadersBack and Invalid make the net a Bitcoin node.
-func (j *joinNet) HeadersBack(context.Context, chainhash.Hash, int) ([]wire.BlockHeader, uint32, error) {
-	return []wire.BlockHeader{j.header}, 0, nil
-}
-
-func (j *joinNet) Invalid(context.Context, chainhash.Hash) (bool, error) { return false, nil }
 
 func (j *joinNet) clock() time.Time { return time.Unix(j.now.Load(), 0) }
 
@@ -99,13 +92,13 @@ func (j *joinNet) build(chain miningChain, tip *blockchain.Tip, uncles bool) *sh
 	behind := int64(j.made * 7 % 40) // seconds that this miner's clock is slow
 	s := &share.Share{
 		Header: wire.BlockHeader{
-			Version: 0x20000000, PrevBlock: j.header.BlockHash(), Bits: j.params.Bitcoin.PowLimitBits,
+			Version: 0x20000000, PrevBlock: j.header.BlockHash(), Bits: j.bits(),
 			Timestamp: j.header.Timestamp.Add(time.Hour),
 		},
 		Data: share.Data{
 			Version: share.Version, Previous: tip.ID, Height: tip.NextHeight, Time: max(uint32(j.now.Load()-behind), tip.MinTime),
 			Bits: tip.NextBits, Anchor: tip.NextAnchor, Count: tip.NextCount, Work: tip.NextWork, Uncles: tip.Uncles,
-			Payee: chaingen.Script(int(j.made*j.made) % j.payees), BitcoinHeight: 1, CoinbaseValue: 312_500_000,
+			Payee: chaingen.Script(int(j.made*j.made) % j.payees), BitcoinHeight: j.height() + 1, CoinbaseValue: 312_500_000,
 			Class: share.Class144, Tag: []byte("p2pool"), WitnessCommitment: make([]byte, share.WitnessCommitmentSize),
 		},
 		Branch: make([]chainhash.Hash, 12),
@@ -146,6 +139,8 @@ type joinNode struct {
 	chain *chainman.Manager
 	peers *p2p.Server
 	stop  func()
+	// bitcoin is what its Bitcoin node has.
+	bitcoin *bitcoinView
 	// accepted is called with each share that the node has stored, before it is
 	// announced; may be nil.
 	accepted func(shareID)
@@ -161,14 +156,14 @@ func (j *joinNet) start(dir string, to ...string) *joinNode {
 // change has it.
 func (j *joinNet) startWith(dir string, change func(*joinNode, *p2p.Config)) *joinNode {
 	j.Helper()
-	n := &joinNode{net: j, dir: dir}
+	n := &joinNode{net: j, dir: dir, bitcoin: j.view()}
 	var err error
 	path := filepath.Join(dir, "sharechain")
 	if n.store, err = database.Open(path, j.params.ChainID); err != nil {
 		j.Fatal(err)
 	}
 	n.chain = chainman.New(chainman.Config{
-		Params: j.params, Store: n.store, Bitcoin: j, Now: j.clock,
+		Params: j.params, Store: n.store, Bitcoin: n.bitcoin, Now: j.clock,
 		Stores: stores{database.NewPair(path, j.params.ChainID)},
 		Hooks: chainman.Hooks{Accepted: func(id shareID) {
 			if n.accepted != nil {
@@ -264,11 +259,13 @@ type owed struct {
 	scores, payouts []byte
 }
 
-func (n *joinNode) owed() (o owed) {
+func (n *joinNode) owed() (o owed) { return n.owedAt(n.net.bits()) }
+
+// owedAt is owed for a job on a Bitcoin block of other bits.
+func (n *joinNode) owedAt(bits uint32) (o owed) {
 	n.net.Helper()
 	const value = 312_500_000
 	o.tip = n.chain.Tip()
-	bits := n.net.params.Bitcoin.PowLimitBits
 	scores, err := n.chain.Scores(o.tip.ID, bits)
 	if err != nil {
 		n.net.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/p2poold/p2poold/blockchain/chainparams"
 	"github.com/p2poold/p2poold/internal/lossynet"
 )
 
@@ -32,7 +33,7 @@ const (
 var goodLink = lossynet.Link{Delay: 50 * time.Millisecond}
 
 // virtual runs a test of a pool in virtual time. It fails if goroutines are left.
-func virtual(t *testing.T, seed uint64, dials int, link lossynet.Link, f func(p *faultPool)) {
+func virtual(t *testing.T, seed uint64, dials int, link lossynet.Link, f func(p *faultPool), opts ...chainparams.Option) {
 	synctest.Test(t, func(t *testing.T) {
 		// A closed database leaves a goroutine behind for a second.
 		t.Cleanup(func() { time.Sleep(2 * time.Second) })
@@ -43,7 +44,7 @@ func virtual(t *testing.T, seed uint64, dials int, link lossynet.Link, f func(p 
 			}
 		})
 		net.SetAll(link)
-		f(newFaultPool(t, net, seed, dials, shareInterval))
+		f(newFaultPool(t, net, seed, dials, shareInterval, opts...))
 	})
 }
 
