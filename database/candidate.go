@@ -30,23 +30,24 @@ func (p *Pair) Candidate() (*Store, error) {
 	return p.engine.open(p.path+candidateSuffix, p.chainID)
 }
 
-// Adopt puts a candidate in the place of the other database, which is kept under
-// another name as Rebuild does, and opens it. Both are closed, whatever happens.
-// A crash at any time leaves one or the other.
-func (p *Pair) Adopt(old, candidate *Store) (*Store, error) {
+// Adopt puts a candidate in the place of the other database and opens it. The other is
+// kept under the name returned, path.left-YYYYMMDD-HHMMSS. Both are closed, whatever
+// happens. A crash at any time leaves one or the other.
+func (p *Pair) Adopt(old, candidate *Store) (s *Store, kept string, err error) {
 	if err := errors.Join(candidate.Close(), old.Close()); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := p.engine.disk.removeAll(p.path + newSuffix); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := p.engine.move(p.path+candidateSuffix, p.path+newSuffix); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if _, err := p.engine.swap(p.path, time.Now()); err != nil {
-		return nil, err
+	if kept, err = p.engine.swap(p.path, leftSuffix, time.Now()); err != nil {
+		return nil, "", err
 	}
-	return p.engine.open(p.path, p.chainID)
+	s, err = p.engine.open(p.path, p.chainID)
+	return s, kept, err
 }
 
 // Discard closes and deletes a candidate.

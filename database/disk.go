@@ -15,6 +15,8 @@ import (
 // one of their own.
 type disk interface {
 	exists(path string) (bool, error)
+	// names returns those of the entries of a folder.
+	names(path string) ([]string, error)
 	// makeDir makes a folder for its owner alone, and the folders above it.
 	makeDir(path string) error
 	rename(from, to string) error
@@ -54,6 +56,14 @@ func (osDisk) exists(path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+func (osDisk) names(path string) (list []string, err error) {
+	entries, err := os.ReadDir(path)
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list, err
 }
 
 func (osDisk) makeDir(path string) error       { return os.MkdirAll(path, 0o700) }

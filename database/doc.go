@@ -26,8 +26,9 @@
 // and beside the folder, while they are needed, folders with the endings .new (a
 // database in the making), .ready (one about to take the old one's place), .salvage
 // (what could be read of a damaged one) and .candidate (another chain's, see Pair);
-// .bad-YYYYMMDD-HHMMSS is what Rebuild or Pair has replaced, and nobody's to delete
-// but the user's.
+// .bad-YYYYMMDD-HHMMSS is what Rebuild has replaced, .left-YYYYMMDD-HHMMSS what Pair
+// has. DeleteOlder leaves two of each kind; under any other name a folder is nobody's
+// to delete but the user's.
 //
 // # Versions
 //

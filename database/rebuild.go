@@ -49,7 +49,7 @@ func (e *engine) rebuild(path string, chainID chainhash.Hash, salvage Salvage, n
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("rebuilding the database %s: %w", path, explain(path, err)), e.disk.removeAll(path+newSuffix))
 	}
-	return e.swap(path, now)
+	return e.swap(path, badSuffix, now)
 }
 
 // rescue makes a database at path.new of what is in the one at path.
@@ -106,23 +106,15 @@ func (e *engine) fill(path string, src *handle, old folder, chainID chainhash.Ha
 	return errors.Join(salvage(r.shares(func(error) {}), dst), dst.Close())
 }
 
-// swap puts the database at path.new in the place of the one at path. Under the
-// name path.ready it is known to be complete, which one at path.new is not: see
-// settle.
-func (e *engine) swap(path string, now time.Time) (kept string, err error) {
+// swap puts the database at path.new in the place of the one at path, which is kept
+// under a name with that suffix. Under the name path.ready it is known to be
+// complete, which one at path.new is not: see settle.
+func (e *engine) swap(path, suffix string, now time.Time) (kept string, err error) {
 	if err := e.move(path+newSuffix, path+readySuffix); err != nil {
 		return "", err
 	}
-	kept = path + now.Format(".bad-20060102-150405")
-	for n := 2; ; n++ {
-		there, err := e.disk.exists(kept)
-		if err != nil {
-			return "", err
-		}
-		if !there {
-			break
-		}
-		kept = fmt.Sprintf("%s%s-%d", path, now.Format(".bad-20060102-150405"), n)
+	if kept, err = e.keptAs(path, suffix, now); err != nil {
+		return "", err
 	}
 	if err := e.move(path, kept); err != nil {
 		return "", err

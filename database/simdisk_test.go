@@ -89,6 +89,12 @@ func (d *simDisk) exists(path string) (bool, error) {
 	return d.root.entries[path] != nil, nil
 }
 
+func (d *simDisk) names(string) ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.root.entries)), nil
+}
+
 func (d *simDisk) makeDir(path string) error {
 	defer d.step(false)()
 	if path != "." && d.root.entries[path] == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 	"github.com/decred/dcrd/math/uint256"
+	"github.com/decred/slog"
 
 	"github.com/p2poold/p2poold/database"
 	"github.com/p2poold/p2poold/internal/chainman"
@@ -60,12 +61,32 @@ func unknownBlock(err error) error {
 }
 
 // stores is the place of the database as internal/chainman wants it.
-type stores struct{ *database.Pair }
+type stores struct {
+	*database.Pair
+	log slog.Logger
+}
 
 func (s stores) Candidate() (chainman.Store, error) { return s.Pair.Candidate() }
 
 func (s stores) Adopt(old, candidate chainman.Store) (chainman.Store, error) {
-	return s.Pair.Adopt(old.(*database.Store), candidate.(*database.Store))
+	store, kept, err := s.Pair.Adopt(old.(*database.Store), candidate.(*database.Store))
+	if err != nil {
+		return nil, err
+	}
+	s.log.Infof("The chain that was left is kept as %s", kept)
+	deleteOlder(kept, s.log)
+	return store, nil
+}
+
+// deleteOlder deletes replaced databases that are too many, and tells so.
+func deleteOlder(kept string, log slog.Logger) {
+	deleted, err := database.DeleteOlder(kept)
+	for _, folder := range deleted {
+		log.Infof("Deleted %s, an older database that had been kept", folder)
+	}
+	if err != nil {
+		log.Warnf("Deleting older databases that were kept: %v", err)
+	}
 }
 
 func (s stores) Discard(candidate chainman.Store) error {

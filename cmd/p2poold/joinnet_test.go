@@ -13,6 +13,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+	"github.com/decred/slog"
 
 	"github.com/p2poold/p2poold/blockchain"
 	"github.com/p2poold/p2poold/blockchain/chaingen"
@@ -164,7 +165,7 @@ func (j *joinNet) startWith(dir string, change func(*joinNode, *p2p.Config)) *jo
 	}
 	n.chain = chainman.New(chainman.Config{
 		Params: j.params, Store: n.store, Bitcoin: n.bitcoin, Now: j.clock,
-		Stores: stores{database.NewPair(path, j.params.ChainID)},
+		Stores: stores{database.NewPair(path, j.params.ChainID), slog.Disabled},
 		Hooks: chainman.Hooks{Accepted: func(id shareID) {
 			if n.accepted != nil {
 				n.accepted(id)

@@ -143,7 +143,7 @@ func (n *node) buildBitcoin() (err error) {
 func (n *node) buildChain() error {
 	n.chain = chainman.New(chainman.Config{
 		Params: n.cfg.params, Store: n.store, Bitcoin: bitcoinHeaders{n.bitcoin},
-		Stores: stores{database.NewPair(n.cfg.databaseDir(), n.cfg.params.ChainID)},
+		Stores: stores{database.NewPair(n.cfg.databaseDir(), n.cfg.params.ChainID), n.logs.logger(subsysChain)},
 		Hooks: chainman.Hooks{
 			Tip:      func() { n.generator.ChainChanged() },
 			Accepted: func(id shareID) { n.peers.Announce(id) },

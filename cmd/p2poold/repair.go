@@ -67,6 +67,7 @@ func reindexNode(ctx context.Context, cfg *config, logs *logBackend) error {
 	log.Infof("The database was rebuilt with %d shares; %d did not hold and will be fetched from peers", v.Shares, v.Dropped)
 	if kept != "" {
 		log.Infof("The old database was kept as %s; delete it when you no longer need it", kept)
+		deleteOlder(kept, log)
 	}
 	return runNode(ctx, cfg, logs)
 }

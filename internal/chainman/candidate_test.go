@@ -19,7 +19,8 @@ type pairOf struct{ *database.Pair }
 func (p pairOf) Candidate() (Store, error) { return p.Pair.Candidate() }
 
 func (p pairOf) Adopt(old, c Store) (Store, error) {
-	return p.Pair.Adopt(old.(*database.Store), c.(*database.Store))
+	s, _, err := p.Pair.Adopt(old.(*database.Store), c.(*database.Store))
+	return s, err
 }
 
 func (p pairOf) Discard(c Store) error { return p.Pair.Discard(c.(*database.Store)) }
