@@ -38,6 +38,7 @@ type config struct {
 
 	params *chainparams.Params
 	netDir string         // DATADIR/NETWORK-POOL, absolute
+	barren string         // why no block can be found on this network, "" if one can
 	own    []payee.Source // of --address
 	donee  []byte         // output script of --donationaddress, nil without one
 

@@ -43,6 +43,7 @@ func (c *config) validateNetwork() error {
 	if c.params, err = chainparams.New(net, c.General.Pool, opts...); err != nil {
 		return c.invalid("pool", err)
 	}
+	c.barren = barrenSignet(c.params)
 	return nil
 }
 

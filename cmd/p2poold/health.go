@@ -39,6 +39,7 @@ func (c *checkup) warn(text string) {
 // examine looks for whatever would make work a waste.
 func (n *node) examine(now time.Time, progress netsync.Progress) *checkup {
 	c := new(checkup)
+	c.warn(n.cfg.barren)
 	c.hold(bitcoinHold(n.bitcoin.Health()))
 	c.hold(n.disk.low(now))
 	hold, warning := n.clockEvidence(now).judge()

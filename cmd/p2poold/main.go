@@ -94,6 +94,9 @@ func runLocked(cfg *config, stdout io.Writer, node func(context.Context, *config
 	for _, line := range cfg.payoutTerms() {
 		log.Info(line)
 	}
+	if text := cfg.barren; text != "" {
+		log.Warnf("Nothing can be earned: %s", text)
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -295,7 +295,7 @@ func TestRefusesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	told(t, p, fake, "no peers: what a node mines alone on a public pool is worth nothing")
-	if info := awaitHealth(t, p, "miners get no work: no peers"); len(info.Health) != 1 {
+	if info := awaitHealth(t, p, "miners get no work: no peers", unsignedSignet); len(info.Health) != 2 {
 		t.Errorf("%q", info.Health)
 	}
 	p.stop(t)
