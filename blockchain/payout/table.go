@@ -38,10 +38,24 @@ type Table struct {
 // NewTable returns a table of the given scores, of which no two may have the
 // same script. Zero scores are left out.
 func NewTable(scores []Score) *Table {
-	t := new(Table)
+	// In one go, as each Add moves half of a list: ten times as long for a full window.
+	t := &Table{payees: make([]Score, 0, len(scores)), byScript: make([]int32, 0, len(scores))}
 	for i := range scores {
-		t.Add(scores[i].Script, &scores[i].Weight)
+		if !scores[i].Weight.IsZero() {
+			t.byScript = append(t.byScript, t.number(scores[i]))
+			t.total.Add(&scores[i].Weight)
+		}
 	}
+	slices.SortFunc(t.byScript, func(a, b int32) int {
+		return bytes.Compare(t.payees[a].Script, t.payees[b].Script)
+	})
+	t.byScore = slices.Clone(t.byScript)
+	slices.SortFunc(t.byScore, func(a, b int32) int {
+		if c := t.payees[b].Weight.Cmp(&t.payees[a].Weight); c != 0 {
+			return c
+		}
+		return bytes.Compare(t.payees[a].Script, t.payees[b].Script)
+	})
 	return t
 }
 
