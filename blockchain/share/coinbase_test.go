@@ -25,10 +25,16 @@ func TestScriptNumber(t *testing.T) {
 			t.Errorf("%d: %x, want %x", n, got, want)
 		}
 	}
-	// The coinbase of mainnet block 227,931, the first to which BIP 34 applied
-	// by majority, begins so.
-	if got := hex.EncodeToString(appendScriptNumber(nil, 227_931)); got != "035b7a03" {
-		t.Errorf("227931: %s", got)
+	for n, want := range map[uint32]string{
+		227_931: "035b7a03", // mainnet's first block to which BIP 34 applied by majority begins so
+		// From 8,388,608 on a fourth byte keeps the sign bit clear, in some 145 years; a
+		// fifth would above all heights that Bitcoin Core can count.
+		8_388_607: "03ffff7f", 8_388_608: "0400008000", 1<<24 - 1: "04ffffff00", 1 << 24: "0400000001",
+		1<<31 - 1: "04ffffff7f", 1 << 31: "050000008000", 1<<32 - 1: "05ffffffff00",
+	} {
+		if got := hex.EncodeToString(appendScriptNumber(nil, n)); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
 	}
 }
 
