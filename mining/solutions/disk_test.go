@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -110,11 +111,19 @@ func TestHangingDisk(t *testing.T) {
 	if h := f.Health(); !strings.Contains(h, "hangs") {
 		t.Errorf("health %q", h)
 	}
-	reader, err := os.Open(path)
+	f.release(path)
+}
+
+// release lets the writers end that hang on a named pipe. The reader stays until they
+// have: they open the pipe once more, to make it durable.
+func (f *fixture) release(pipe string) {
+	f.Helper()
+	reader, err := os.Open(pipe)
 	if err != nil {
-		t.Fatal(err)
+		f.Fatal(err)
 	}
-	reader.Close()
+	defer reader.Close()
+	go io.Copy(io.Discard, reader)
 	f.writers.Wait()
 }
 

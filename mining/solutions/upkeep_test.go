@@ -3,7 +3,6 @@ package solutions
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -36,12 +35,7 @@ func TestHangingProbe(t *testing.T) {
 			}
 		}
 	})
-	reader, err := os.Open(probe)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reader.Close()
-	f.writers.Wait()
+	f.release(probe)
 }
 
 // mute is a node of which questions about some blocks fail, and that takes every block.

@@ -3,7 +3,6 @@ package solutions
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -70,12 +69,7 @@ func TestFrozenLogAndDisk(t *testing.T) {
 	}
 	f.soon("Keep", func() { f.Keep(b) })
 	close(log.free)
-	reader, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reader.Close()
-	f.writers.Wait()
+	f.release(path)
 }
 
 // TestVoice: lines keep their order, and are bounded.
