@@ -10,6 +10,7 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 
+	"github.com/p2poold/p2poold/p2p"
 	"github.com/p2poold/p2poold/p2p/message"
 	"github.com/p2poold/p2poold/p2p/netaddr"
 )
@@ -70,6 +71,16 @@ var floodAttacks = []attack{
 			f.tally.messages.Add(lists + 1)
 			return l.Conn.(*net.TCPConn).CloseWrite()
 		})
+	}},
+	// A mebibyte of these comes at once: all connections of a host have it together, and one
+	// message of each is read before it counts.
+	{name: "a flood over eight connections", foes: 4, taken: 2 * mib, arm: func(s *siege) func(*foe) {
+		frame := s.frames(&message.ShareTxn{Raw: [][]byte{make([]byte, 64<<10)}})
+		return func(f *foe) {
+			for range p2p.MaxPerHost {
+				f.wg.Go(func() { flooder(frame, 1)(f) })
+			}
+		}
 	}},
 	{name: "handshakes without end", arm: func(*siege) func(*foe) {
 		return func(f *foe) {
