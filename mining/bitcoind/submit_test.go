@@ -144,20 +144,20 @@ func TestSubmitDuringLongpoll(t *testing.T) {
 // TestSubmitHeldBack: a block leaves before it is safe, but for its end.
 func TestSubmitHeldBack(t *testing.T) {
 	block := make([]byte, 1_000_000)
-	s := newSink(t, len(submitHead)+2*len(block)+len(submitTail))
-	c := newClient(t, Config{URL: "http://u:p@" + s.Addr().String()})
+	s := bitcoindtest.NewSink(t)
+	c := newClient(t, Config{URL: s.URL()})
 	safe, done := make(chan struct{}), make(chan error, 1)
 	go func() { done <- c.SubmitBlock(t.Context(), mining.RawBlock{block}, safe) }()
-	wait(t, s.first, "beginning of the block")
+	wait(t, s.First, "beginning of the block")
 	select {
-	case <-s.last:
+	case <-s.Last:
 		t.Error("the node has the whole block")
 	case err := <-done:
 		t.Errorf("submitted: %v", err)
 	default:
 	}
 	close(safe)
-	wait(t, s.last, "end of the block")
+	wait(t, s.Last, "end of the block")
 	if err := wait(t, done, "answer"); err != nil {
 		t.Error(err)
 	}

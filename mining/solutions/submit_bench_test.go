@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -21,54 +20,8 @@ import (
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
+	"github.com/p2poold/p2poold/mining/bitcoindtest"
 )
-
-// sink is an HTTP node that takes every block, made of a bare connection, so that
-// nothing of net/http's server is measured.
-type sink struct {
-	net.Listener
-	first, last chan time.Time // when bytes of a call have arrived
-}
-
-func newSink(tb testing.TB) *sink {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	s := &sink{Listener: l, first: make(chan time.Time, 1), last: make(chan time.Time, 1)}
-	tb.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(conn)
-		}
-	}()
-	return s
-}
-
-// serve takes calls, the end of which is the end of their JSON.
-func (s *sink) serve(conn net.Conn) {
-	defer conn.Close()
-	buf := make([]byte, 1<<20)
-	const reply = `{"result":null,"error":null,"id":1}`
-	for fresh := true; ; {
-		n, err := conn.Read(buf)
-		if err != nil {
-			return
-		}
-		if fresh {
-			s.first <- time.Now()
-		}
-		if fresh = bytes.HasSuffix(buf[:n], []byte(`"]}`)); fresh {
-			s.last <- time.Now()
-			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(reply), reply)
-		}
-	}
-}
 
 // oneTip is a sharechain that takes all shares and stays empty.
 type oneTip struct{ *blockchain.Chain }
@@ -100,21 +53,6 @@ func fullTemplate(tb testing.TB) *mining.Template {
 	return t
 }
 
-// arrivals is when the first and the last digits of blocks arrived at the node.
-type arrivals struct{ first, last []time.Duration }
-
-func (a *arrivals) note(s *sink, start time.Time) {
-	a.first, a.last = append(a.first, (<-s.first).Sub(start)), append(a.last, (<-s.last).Sub(start))
-}
-
-func (a *arrivals) report(b *testing.B) {
-	for name, list := range map[string][]time.Duration{"first": a.first, "last": a.last} {
-		slices.Sort(list)
-		b.ReportMetric(list[len(list)/2].Seconds()*1000, name+"-p50-ms")
-		b.ReportMetric(list[(len(list)*99+99)/100-1].Seconds()*1000, name+"-p99-ms")
-	}
-}
-
 // BenchmarkSolution measures from a solution to the arrival of the first and the last
 // digits of its block, of nearly 4 MB, at the Bitcoin node: it is assembled, written to
 // disk and sent. "floor" is digits that are there already, sent by nothing but a
@@ -124,29 +62,30 @@ func BenchmarkSolution(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU()))
 	b.Run("submit", benchSolution)
 	b.Run("floor", func(b *testing.B) {
-		s := newSink(b)
-		conn, err := net.Dial("tcp", s.Addr().String())
+		s := bitcoindtest.NewSink(b)
+		conn, err := net.Dial("tcp", s.Addr())
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer conn.Close()
 		go io.Copy(io.Discard, conn) // the answers
-		text := append(bytes.Repeat([]byte{'0'}, 2*3_770_000), `"]}`...)
-		var times arrivals
+		const digits = 2 * 3_770_000
+		text := append(fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: sink\r\nContent-Length: %d\r\n\r\n", digits), bytes.Repeat([]byte{'0'}, digits)...)
+		var times bitcoindtest.Arrivals
 		for b.Loop() {
 			start := time.Now()
 			if _, err := conn.Write(text); err != nil {
 				b.Fatal(err)
 			}
-			times.note(s, start)
+			times.Note(s, start)
 		}
-		times.report(b)
+		times.Report(b.ReportMetric)
 	})
 }
 
 func benchSolution(b *testing.B) {
-	s := newSink(b)
-	client, err := bitcoind.New(bitcoind.Config{URL: "http://u:p@" + s.Addr().String(), Params: &chaincfg.RegressionNetParams})
+	s := bitcoindtest.NewSink(b)
+	client, err := bitcoind.New(bitcoind.Config{URL: s.URL(), Params: &chaincfg.RegressionNetParams})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -172,18 +111,18 @@ func benchSolution(b *testing.B) {
 	}
 	job.BlockTarget.SetUint64(0)
 	job.BlockTarget.Not() // any hash is a block
-	var times arrivals
+	var times bitcoindtest.Arrivals
 	for i := 0; b.Loop(); i++ {
 		start := time.Now()
 		out, err := g.Submit(context.Background(), job, mining.Solution{Version: job.Version, Time: job.Time, Nonce: uint32(i)})
 		if err != nil || !out.Block {
 			b.Fatal(out, err)
 		}
-		times.note(s, start)
+		times.Note(s, start)
 		b.StopTimer()
 		g.Wait()
 		journal.writers.Wait()
 		b.StartTimer()
 	}
-	times.report(b)
+	times.Report(b.ReportMetric)
 }
