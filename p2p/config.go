@@ -73,6 +73,10 @@ type Config struct {
 	Params *chainparams.Params // magic, ChainID, default port
 	Chain  Chain
 
+	// Loading says that Chain isn't loaded yet when Run begins. Until ChainLoaded is called
+	// nothing is called of it but Tip, and peers are there for blocks and addresses only.
+	Loading bool
+
 	// Listen holds the addresses to listen on, "host:port"; none: don't listen.
 	// The host may be empty for all interfaces, the port 0 for any.
 	Listen []string

@@ -76,7 +76,8 @@ func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, erro
 			}
 			if !ended(p) {
 				if id = s.join(p, l, told); id != 0 {
-					s.txs.Connected(compact.PeerID(id), p.Inbound())
+					s.txs.Connected(compact.PeerID(id), p.Version().Nonce, p.Inbound())
+					s.tellBlocks(id)
 				}
 			}
 		},
@@ -168,6 +169,10 @@ func (s *Server) version(nonce uint64) *message.Version {
 // may take as long as the work that the message causes.
 func (s *Server) handle(p *peer.Peer, id netsync.PeerID, msg message.Message) {
 	if s.receiveGossip(p, id, msg) || s.receiveTxs(p, id, msg) {
+		return
+	}
+	if s.loading.Load() {
+		s.receive(p, id, msg)
 		return
 	}
 	wants := func(share chainhash.Hash) bool { return s.wants(id, share) }

@@ -7,6 +7,9 @@
 // for shares mined here and for orphans that became valid; the RPC server reads
 // Peers and Progress, and changes the list of bans.
 //
+// A Server can run before the chain is loaded (Config.Loading), which waits for the
+// Bitcoin node: a block that an earlier run of this node left reaches peers then already.
+//
 // Package dialer leads to the networks that there are, through proxies where need
 // be, and says of every connection which network it belongs to. What a peer is told
 // of this node goes by its identity, the kind of way to it (identity.go,

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -30,6 +31,7 @@ type Server struct {
 	v1Nodes   v1Nodes        // dialed without v2
 	txs       *compact.Relay // has a lock of its own, which is never taken under mu
 	verifying sync.Mutex     // held while Config.VerifyTxs runs
+	loading   atomic.Bool    // the chain
 
 	// searchLAN looks for nodes in the local network; replaced in tests.
 	searchLAN func(ctx context.Context, found func(context.Context, netip.AddrPort))
@@ -64,7 +66,7 @@ func New(cfg Config) (*Server, error) {
 		backoffMin: backoffMin,
 		exchanges:  new(peer.Limiter),
 		txs:        newTxRelay(cfg.Chain),
-		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode, StallTimeout: cfg.StallTimeout}),
+		manager:    netsync.New(netsync.Config{Chain: cfg.Chain, Mode: cfg.Mode, StallTimeout: cfg.StallTimeout, Loading: cfg.Loading}),
 		toVerify:   make(chan *netsync.Verify, 1),
 		peers:      make(map[netsync.PeerID]*peer.Peer),
 		kinds:      make(map[netsync.PeerID]ConnectionKind),
@@ -76,6 +78,7 @@ func New(cfg Config) (*Server, error) {
 		door:       newDoorkeeper(&cfg),
 		lan:        make(map[netaddr.Addr]bool),
 	}
+	s.loading.Store(cfg.Loading)
 	s.budgets = s.newBudgets()
 	if err := s.buildDialer(); err != nil {
 		return nil, err
@@ -205,6 +208,12 @@ func (s *Server) Announce(id chainhash.Hash) {
 	}
 	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action { return m.Announce(now, id, raw) })
 	s.announceTxs(id)
+}
+
+// ChainLoaded tells that the chain is loaded; see Config.Loading.
+func (s *Server) ChainLoaded() {
+	s.loading.Store(false)
+	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action { return m.Loaded(now) })
 }
 
 // AddNode keeps the node connected to an address, "host" or "host:port", until

@@ -46,10 +46,25 @@ func (s *Server) Mined(sh *share.Share, txs []*compact.Tx) {
 	s.txs.Mined(sh.ID(), sh.Data.Height, txs)
 }
 
-// FoundBlock sends a block found here to all peers, so that they submit it too.
+// FoundBlock sends a block found here, perhaps by an earlier run, to all peers, so that
+// they submit it too, and to those that connect later until BlockSettled is called. Run
+// needn't have begun.
 func (s *Server) FoundBlock(b *compact.Block) {
 	s.txs.Found(b)
 	s.announceBlock(b.Share.ID())
+}
+
+// BlockSettled ends what FoundBlock began.
+func (s *Server) BlockSettled(id chainhash.Hash) { s.txs.Settled(id) }
+
+// OpenBlocks returns the blocks that peers are told of when they connect, the oldest first.
+func (s *Server) OpenBlocks() []chainhash.Hash { return s.txs.Open() }
+
+// tellBlocks tells a new peer of the blocks that are open.
+func (s *Server) tellBlocks(id netsync.PeerID) {
+	for _, block := range s.txs.Open() {
+		s.sendTxs(s.txs.AnnounceBlock(block, []compact.PeerID{compact.PeerID(id)}))
+	}
 }
 
 // TxStats returns the counters of the relay of transactions.
@@ -62,6 +77,9 @@ func (s *Server) receiveTxs(p *peer.Peer, id netsync.PeerID, msg message.Message
 	from, now := compact.PeerID(id), time.Now()
 	switch m := msg.(type) {
 	case *message.CmpctShare:
+		if s.loading.Load() {
+			return true // its share isn't known
+		}
 		res, err = s.txs.List(now, from, m)
 	case *message.ShareTxn:
 		res, err = s.txs.Txns(from, m)
@@ -137,7 +155,9 @@ func (s *Server) receiveBlock(p *peer.Peer, id netsync.PeerID, m *message.Block)
 			var res compact.Result
 			if res, err = s.txs.Block(time.Now(), compact.PeerID(id), sh, m); err == nil {
 				s.followTxs(res)
-				s.judgeBlock(p, id, sh)
+				if !s.loading.Load() {
+					s.judgeBlock(p, id, sh)
+				}
 				return nil
 			}
 		}

@@ -223,6 +223,27 @@ type anyBlocks struct{ n *atomic.Int64 }
 func (anyBlocks) CheckBlock(*share.Share) error { return nil }
 func (b anyBlocks) SubmitBlock(*compact.Block)  { b.n.Add(1) }
 
+// block makes a Bitcoin block on a server's chain, with these transactions, that is no
+// valid share.
+func (s *testServer) block(txs []*compact.Tx) *compact.Block {
+	chainID := &s.cfg.Params.ChainID
+	payouts := make([]share.Payout, 12)
+	sh := s.chain.Next(7)
+	ids, wids := make([]chainhash.Hash, len(txs)), make([]chainhash.Hash, len(txs))
+	for i, tx := range txs {
+		ids[i], wids[i] = tx.TxID, tx.WTxID
+	}
+	c := share.WitnessCommitment(wids)
+	sh.Branch, sh.Data.WitnessCommitment = share.MerkleBranch(ids), c[:]
+	sh.SetCoinbase(chainID, 0, payouts)
+	for {
+		if _, err := sh.CheckSanity(chainID); err == nil {
+			return &compact.Block{Share: sh, Coinbase: sh.Coinbase(chainID, 0, payouts), Txs: txs}
+		}
+		sh.Header.Nonce++
+	}
+}
+
 // TestBlockOfInvalidShare: a Bitcoin block that is no valid share, as it pays its finder
 // all, is passed on before it is judged: nobody is to blame for that.
 func TestBlockOfInvalidShare(t *testing.T) {
@@ -234,21 +255,9 @@ func TestBlockOfInvalidShare(t *testing.T) {
 	eventually(t, "one tip", sameTip(m, n))
 	before := n.Peers()[0].ID
 
-	chainID := &m.cfg.Params.ChainID
-	payouts := make([]share.Payout, 12)
-	sh := m.chain.Next(7)
-	sh.Branch = nil
-	c := share.WitnessCommitment(nil)
-	sh.Data.WitnessCommitment = c[:]
-	sh.SetCoinbase(chainID, 0, payouts)
-	for {
-		if _, err := sh.CheckSanity(chainID); err == nil {
-			break
-		}
-		sh.Header.Nonce++
-	}
+	block := m.block(nil)
 	a := dialRaw(t, m)
-	a.send(&message.Block{Share: sh.Encode(), Coinbase: sh.Coinbase(chainID, 0, payouts)})
+	a.send(&message.Block{Share: block.Share.Encode(), Coinbase: block.Coinbase})
 	eventually(t, "both submit", func() bool { return submitted[0].Load() == 1 && submitted[1].Load() == 1 })
 	m.mine(1, 2) // comes to n behind the block, which is judged by then
 	eventually(t, "one tip", sameTip(m, n))

@@ -22,20 +22,9 @@ type blockState struct {
 	id    chainhash.Hash
 	block Block // without its transactions
 	built bool  // it was returned, or found here
-}
 
-// Found tells of a block that was found here and is submitted already, and its
-// transactions.
-func (r *Relay) Found(b *Block) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	id := b.Share.ID()
-	r.addList(id, b.Share.Data.Height, b.Txs)
-	if st := r.block(id); st != nil {
-		st.built = true
-		return
-	}
-	r.addBlock(&blockState{id: id, block: Block{Share: b.Share, Coinbase: b.Coinbase}, built: true})
+	open *txList   // its transactions while it is open; see Found
+	told *tellings // who was told of it since then
 }
 
 // Block takes a peer's message of a block whose header meets Bitcoin's target; the
@@ -54,8 +43,8 @@ func (r *Relay) Block(now time.Time, from PeerID, s *share.Share, m *message.Blo
 		return Result{}, nil
 	}
 	if st == nil {
-		if coinbase := chainhash.DoubleHashH(m.Coinbase); share.MerkleRoot(coinbase, s.Branch) != s.Header.MerkleRoot {
-			return Result{}, ruleError(ErrTxList, "the coinbase of block %v is not its own", id)
+		if err := checkCoinbase(s, m.Coinbase); err != nil {
+			return Result{}, err
 		}
 		r.stats.Blocks++
 		st = &blockState{id: id, block: Block{Share: s, Coinbase: slices.Clone(m.Coinbase)}}
@@ -68,6 +57,14 @@ func (r *Relay) Block(now time.Time, from PeerID, s *share.Share, m *message.Blo
 		return Result{}, nil
 	}
 	return r.try(now, p, from, id, s, &m.List, false)
+}
+
+// checkCoinbase compares a coinbase with the share's header.
+func checkCoinbase(s *share.Share, coinbase []byte) error {
+	if share.MerkleRoot(chainhash.DoubleHashH(coinbase), s.Branch) != s.Header.MerkleRoot {
+		return ruleError(ErrTxList, "the coinbase of block %v is not its own", s.ID())
+	}
+	return nil
 }
 
 // built returns a block that has become complete, once.
@@ -99,6 +96,9 @@ func (r *Relay) AnnounceBlock(id chainhash.Hash, to []PeerID) (out []Send) {
 		if p == nil || p.blocks.has(id) {
 			continue
 		}
+		if st.told != nil && !st.told.tell(p.who) {
+			continue
+		}
 		list := e.forPeer(p)
 		p.blocks.add(id)
 		p.told.add(id)
@@ -118,10 +118,11 @@ func (r *Relay) block(id chainhash.Hash) *blockState {
 
 func (r *Relay) addBlock(st *blockState) {
 	if len(r.blocks) >= maxBlocks {
-		if old := r.blocks[0]; old.built { // one that never was may come back
+		i := max(0, slices.IndexFunc(r.blocks, func(st *blockState) bool { return st.open == nil }))
+		if old := r.blocks[i]; old.built { // one that never was may come back
 			r.past.addOf(old.id, maxPastBlocks)
 		}
-		r.blocks = slices.Delete(r.blocks, 0, 1)
+		r.blocks = slices.Delete(r.blocks, i, i+1)
 	}
 	r.blocks = append(r.blocks, st)
 }

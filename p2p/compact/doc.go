@@ -17,6 +17,9 @@
 // with its coinbase and its list. It proves itself by Bitcoin's own difficulty, so
 // that a node can rebuild and submit it before it judges the share.
 //
+// A block found here is open until its fate is known: it is kept with its transactions for
+// peers that connect meanwhile, and a node that connects often is told of it a few times.
+//
 // Relay has no goroutine, socket or clock. Package p2p drives one: it carries the
 // messages, hands over what is mined here and the node's templates, and submits
 // the blocks that come out. Relay has a mutex of its own, held for some

@@ -96,7 +96,7 @@ func newNet(t *testing.T, n int, linked func(a, b int) bool) *net {
 	for a := range n {
 		for b := range n {
 			if a != b && linked(a, b) {
-				w.nodes[a].Connected(PeerID(b), b < a)
+				w.nodes[a].Connected(PeerID(b), uint64(b), b < a)
 			}
 		}
 	}

@@ -12,6 +12,16 @@ const (
 	maxPoolBytes = 16 << 20
 	// maxBlocks is the number of blocks that are remembered as rebuilt or waited for.
 	maxBlocks = 8
+	// maxOpen is the number of blocks found here that peers are told of as they connect,
+	// and whose transactions are kept beside the pool: 16 MB. More than that are found at
+	// a time on test networks only.
+	maxOpen = 4
+	// maxTellings is how often one node is told of such a block, over all its connections:
+	// one may break before the block has got through.
+	maxTellings = 3
+	// maxTold is how many tellings are remembered for that: of twice as many nodes as a
+	// node has connections at most.
+	maxTold = 2_048
 	// maxPastBlocks is the number of older blocks whose ids are remembered, so that none is
 	// submitted and passed on again.
 	maxPastBlocks = 1000

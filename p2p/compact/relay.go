@@ -69,6 +69,7 @@ type txList struct {
 
 // peerState is what is known of a peer.
 type peerState struct {
+	who      uint64 // see Connected
 	inbound  bool
 	told     idSet // lists that the peer has, or was sent
 	blocks   idSet // blocks likewise
@@ -111,11 +112,12 @@ func New(cfg Config) *Relay {
 	}
 }
 
-// Connected adds a peer.
-func (r *Relay) Connected(id PeerID, inbound bool) {
+// Connected adds a peer. who is the same for all connections of one node as long as it
+// runs.
+func (r *Relay) Connected(id PeerID, who uint64, inbound bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.peers[id] = &peerState{inbound: inbound}
+	r.peers[id] = &peerState{who: who, inbound: inbound}
 }
 
 // Disconnected removes a peer.
@@ -172,6 +174,9 @@ func (r *Relay) list(id chainhash.Hash) *txList {
 		if l.id == id {
 			return l
 		}
+	}
+	if st := r.block(id); st != nil {
+		return st.open
 	}
 	return nil
 }

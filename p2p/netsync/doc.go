@@ -24,6 +24,8 @@
 //     goroutine of their own does for all of them.
 //  5. A Serve action carries a request of the peer: call Serve with it, likewise
 //     without the lock. Messages to the peer may be held back until it reads.
+//     With Config.Loading, call Loaded when the chain is loaded; there is no Verify and
+//     no Serve before.
 //  6. Call Announce for shares that became valid in any other way: those mined
 //     here, and orphans whose missing parent arrived. A Publish action names one.
 //

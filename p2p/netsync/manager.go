@@ -20,6 +20,9 @@ type Config struct {
 	Mode message.RelayMode
 	// StallTimeout is another one than the constant, for tests; 0: that.
 	StallTimeout time.Duration
+	// Loading says that the chain isn't loaded yet. Until Loaded is called only its Tip is
+	// looked at, nothing is asked of peers, and what they bring is left aside.
+	Loading bool
 }
 
 // Manager holds the state of sync and relay; see the package comment. It must
@@ -29,6 +32,7 @@ type Manager struct {
 	mode  message.RelayMode
 	// stallTimeout is StallTimeout but in tests.
 	stallTimeout time.Duration
+	loading      bool // the chain
 
 	peers map[PeerID]*peerState
 	order []*peerState // the same peers by ascending id, for repeatable decisions
@@ -96,6 +100,7 @@ func New(cfg Config) *Manager {
 		mode:  cfg.Mode,
 
 		stallTimeout: cmp.Or(cfg.StallTimeout, StallTimeout),
+		loading:      cfg.Loading,
 
 		patience:  minPatience,
 		peers:     make(map[PeerID]*peerState),

@@ -66,6 +66,9 @@ func (pr *Progress) Percent() float64 {
 
 // Progress returns the state of the sync.
 func (m *Manager) Progress(now time.Time) Progress {
+	if m.loading {
+		return Progress{Peers: len(m.peers)}
+	}
 	_, height, work := m.chain.Tip()
 	pr := Progress{Height: height, BestHeight: height, Offered: height, Attempted: m.attempted, Joining: m.chain.Joining()}
 	if s := m.session; s != nil {

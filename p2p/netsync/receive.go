@@ -17,6 +17,10 @@ func (m *Manager) Receive(now time.Time, id PeerID, msg message.Message) []Actio
 	if p == nil || p.gone {
 		return m.end()
 	}
+	if m.loading {
+		m.receiveEarly(p, msg)
+		return m.end()
+	}
 	switch msg := msg.(type) {
 	case *message.Inv:
 		m.receiveInv(p, msg)

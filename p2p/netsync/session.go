@@ -83,7 +83,7 @@ func (s *session) offer(height uint32, wants int) {
 // startSession begins a sync with the best source, unless one is under way or
 // there is none.
 func (m *Manager) startSession() {
-	if m.session != nil {
+	if m.session != nil || m.loading {
 		return
 	}
 	if p := m.bestSource(nil); p != nil {

@@ -151,7 +151,7 @@ func (m *Manager) handOver(p *peerState) {
 // probe asks the next peer in turn for news if no share was accepted for
 // StaleInterval, whatever the peer claims: an announcement may have been lost.
 func (m *Manager) probe() {
-	if m.session != nil || m.now.Sub(m.lastValid) < StaleInterval {
+	if m.session != nil || m.loading || m.now.Sub(m.lastValid) < StaleInterval {
 		return
 	}
 	var next *peerState

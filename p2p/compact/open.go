@@ -1,0 +1,94 @@
+package compact
+
+import (
+	"slices"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// Found tells of a block that was found here and is submitted already, perhaps by an
+// earlier run of this node, and its transactions. It is open from now on: its transactions
+// are kept, and AnnounceBlock can be called for peers that connect later, until Settled is
+// called for it, or until there are more than maxOpen, when the oldest is settled.
+func (r *Relay) Found(b *Block) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id := b.Share.ID()
+	l := r.addList(id, b.Share.Data.Height, b.Txs)
+	st := r.block(id)
+	if st == nil {
+		st = &blockState{id: id, block: Block{Share: b.Share, Coinbase: b.Coinbase}}
+		r.addBlock(st)
+	}
+	st.built = true
+	if st.open != nil {
+		return
+	}
+	if open := r.open(); len(open) >= maxOpen {
+		open[0].open, open[0].told = nil, nil
+	}
+	st.open, st.told = l, new(tellings)
+}
+
+// Settled ends the telling of a block.
+func (r *Relay) Settled(id chainhash.Hash) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if st := r.block(id); st != nil {
+		st.open, st.told = nil, nil
+	}
+}
+
+// Open returns the blocks that are open, the oldest first.
+func (r *Relay) Open() (ids []chainhash.Hash) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, st := range r.open() {
+		ids = append(ids, st.id)
+	}
+	return ids
+}
+
+func (r *Relay) open() (list []*blockState) {
+	for _, st := range r.blocks {
+		if st.open != nil {
+			list = append(list, st)
+		}
+	}
+	return list
+}
+
+// tellings is the nodes that were told of an open block, the latest last; one is in it for
+// each time.
+type tellings []uint64
+
+// tell notes that a node is told, and reports whether it may be.
+func (t *tellings) tell(who uint64) bool {
+	n := 0
+	for _, other := range *t {
+		if other == who {
+			n++
+		}
+	}
+	if n >= maxTellings {
+		return false
+	}
+	if len(*t) >= maxTold {
+		*t = slices.Delete(*t, 0, 1)
+	}
+	*t = append(*t, who)
+	return true
+}
+
+// Check returns an error if the coinbase or the other transactions aren't those that the
+// share commits to: peers would blame us for such a block. It is for what has been on a
+// disk.
+func (b *Block) Check() error {
+	if err := checkCoinbase(b.Share, b.Coinbase); err != nil {
+		return err
+	}
+	if !committed(b.Share, b.Txs) {
+		return ruleError(ErrTxList, "block %v has other transactions than its share", b.Share.ID())
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package compact
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/btcsuite/btcd/chainhash/v2"
+)
+
+// connect lets two nodes meet, the first of which has blocks to tell of.
+func (w *net) connect(a, b int, id PeerID) {
+	r := w.nodes[a]
+	r.Connected(id, uint64(b), true)
+	w.nodes[b].Connected(PeerID(a), uint64(a), false)
+	for _, open := range r.Open() {
+		for _, s := range r.AnnounceBlock(open, []PeerID{id}) {
+			w.queue = append(w.queue, carried{a, b, s.Message})
+		}
+	}
+	w.run()
+}
+
+func alone(int, int) bool { return false }
+
+// TestOpenBlock: who connects while a block is open gets it with all its transactions,
+// long after its list would have been forgotten; afterwards nobody does.
+func TestOpenBlock(t *testing.T) {
+	w := newNet(t, 3, alone)
+	finder := w.nodes[0]
+	txs := transactions(30)
+	b := w.block(txs)
+	id := b.Share.ID()
+	if err := b.Check(); err != nil {
+		t.Fatal(err)
+	}
+	finder.Found(b)
+	for range 2 * maxLists {
+		w.mine(0, transactions(3))
+	}
+	for range 2 * maxBlocks { // those of others
+		other := w.block(transactions(1))
+		finder.addList(other.Share.ID(), w.height, other.Txs)
+		finder.addBlock(&blockState{id: other.Share.ID(), block: *other, built: true})
+	}
+	w.connect(0, 1, 1)
+	w.complete(id, txs, 1)
+	if got := w.blocks[1]; len(got) != 1 || got[0].Share.ID() != id || got[0].Check() != nil {
+		t.Errorf("the peer has %d blocks", len(got))
+	}
+	finder.Settled(id)
+	finder.Settled(chainhash.Hash{1})
+	w.connect(0, 2, 2)
+	if len(w.blocks[2]) > 0 || len(finder.Open()) > 0 || finder.AnnounceBlock(id, []PeerID{2}) != nil {
+		t.Errorf("told of settled blocks %v", finder.Open())
+	}
+}
+
+// TestTellings: a node that connects again and again is told of a block a few times, and
+// others all the same.
+func TestTellings(t *testing.T) {
+	w := newNet(t, 1, alone)
+	r := w.nodes[0]
+	b := w.block(nil)
+	id := b.Share.ID()
+	r.Found(b)
+	r.Found(b) // once more changes nothing
+	told := func(peer PeerID, who uint64) int {
+		r.Connected(peer, who, true)
+		return len(r.AnnounceBlock(id, []PeerID{peer})) + len(r.AnnounceBlock(id, []PeerID{peer}))
+	}
+	n := 0
+	for i := range 10 {
+		n += told(PeerID(i), 7)
+		r.Disconnected(PeerID(i))
+	}
+	if n != maxTellings {
+		t.Errorf("told %d times", n)
+	}
+	for i := range maxTold {
+		if told(PeerID(100+i), uint64(100+i)) != 1 {
+			t.Fatalf("node %d wasn't told once", i)
+		}
+	}
+	if got := len(*r.block(id).told); got != maxTold {
+		t.Errorf("%d tellings are remembered", got)
+	}
+}
+
+// TestMaxOpen: the newest blocks are open.
+func TestMaxOpen(t *testing.T) {
+	w := newNet(t, 1, alone)
+	r := w.nodes[0]
+	var ids []chainhash.Hash
+	for range 2 * maxBlocks {
+		b := w.block(transactions(1))
+		r.Found(b)
+		ids = append(ids, b.Share.ID())
+	}
+	if got := r.Open(); !slices.Equal(got, ids[len(ids)-maxOpen:]) {
+		t.Errorf("open are %v of %v", got, ids)
+	}
+}
+
+// TestBlockCheck: a block that isn't its share's is noticed.
+func TestBlockCheck(t *testing.T) {
+	w := newNet(t, 1, alone)
+	for name, change := range map[string]func(*Block){
+		"coinbase":    func(b *Block) { b.Coinbase = make([]byte, 101) },
+		"transaction": func(b *Block) { b.Txs = append(b.Txs[:1:1], transactions(1)...) },
+		"missing":     func(b *Block) { b.Txs = b.Txs[:1] },
+	} {
+		b := w.block(transactions(2))
+		change(b)
+		if b.Check() == nil {
+			t.Errorf("%s: not noticed", name)
+		}
+	}
+}
