@@ -73,6 +73,7 @@ type Journal struct {
 type entry struct {
 	Record
 	file      string // name in the directory, "" if there is none
+	bare      bool   // the file has no share
 	size      int    // of the file, in bytes
 	inFlight  int    // submissions that haven't ended
 	submitted time.Time
@@ -155,7 +156,9 @@ func (j *Journal) load(name string) {
 		j.dirty = true
 	}
 	e.file, e.size = name, len(block)
-	if s := r.share(); s != nil && !e.Final {
+	s := r.share()
+	e.bare = s == nil
+	if s != nil && !e.Final {
 		j.left = append(j.left, s)
 	}
 	switch {

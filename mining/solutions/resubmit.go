@@ -95,12 +95,27 @@ func (j *Journal) sendAgain(hash chainhash.Hash, height uint32, path string, raw
 	return err
 }
 
+// submitLeft begins to submit the blocks that no submission of this run was for, without a
+// question before: they must not wait for the answer of a node that hangs.
+func (j *Journal) submitLeft() {
+	for _, r := range j.unsent() {
+		j.mu.Lock()
+		e := j.blocks[r.Hash]
+		left := e != nil && e.submitted.IsZero()
+		j.mu.Unlock()
+		if left {
+			j.resubmit(r.Hash)
+		}
+	}
+}
+
 // Rescue submits our own blocks that the node may not have, for 30 s at most, and returns
 // those that it still doesn't have, the oldest first. It is for a program that ends because
 // of an error, maybe before Run could do so, and nobody knows when it runs again.
 func (j *Journal) Rescue(ctx context.Context) []Record {
 	ctx, cancel := context.WithTimeout(ctx, resubmitTimeout)
 	defer cancel()
+	j.submitLeft()
 	for {
 		before := j.unsent()
 		if len(before) == 0 || ctx.Err() != nil {
@@ -124,16 +139,18 @@ func (j *Journal) Rescue(ctx context.Context) []Record {
 }
 
 // unsent returns our own blocks that the node isn't known to have and that could be
-// submitted.
+// submitted, the oldest first.
 func (j *Journal) unsent() []Record {
 	var list []Record
 	for _, r := range j.unsettled() {
 		j.mu.Lock()
-		e := j.blocks[r.Hash]
-		if e != nil && r.Own && r.Status == Pending && (e.file != "" || e.held != nil) {
+		if e := j.blocks[r.Hash]; e != nil && r.Status == Pending && e.ready() {
 			list = append(list, r)
 		}
 		j.mu.Unlock()
 	}
 	return list
 }
+
+// ready tells whether a block could be submitted. The lock must be held.
+func (e *entry) ready() bool { return e.Own && (e.file != "" || e.held != nil) }

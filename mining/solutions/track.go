@@ -40,6 +40,7 @@ const (
 func (j *Journal) Run(ctx context.Context) error {
 	ticker := time.NewTicker(lookInterval)
 	defer ticker.Stop()
+	j.submitLeft()
 	for {
 		j.round(ctx, 0)
 		select {
