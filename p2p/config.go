@@ -32,6 +32,9 @@ const (
 	// MaxPendingPerGroup is the number of inbound connections from one address
 	// group (IPv4 /16, IPv6 /32) that may be in their handshake.
 	MaxPendingPerGroup = 4
+	// MaxOpenBlocks is the number of found blocks that peers are told of when they connect;
+	// see Server.FoundBlock.
+	MaxOpenBlocks = compact.MaxOpen
 	// backoffMin and backoffMax bound the wait before an address is dialed again;
 	// it doubles each time. With the upper one, a quarter more at most, and a dial that
 	// has just sent its last SYN in vain, a named node that is in reach again has its

@@ -103,30 +103,63 @@ func TestFoundBlocks(t *testing.T) {
 	p.stop(t)
 }
 
-// TestRestartSubmitsBlock: a block that the Bitcoin node never got from the run that
-// found it is submitted by the next one, which has also the share that it is.
-func TestRestartSubmitsBlock(t *testing.T) {
-	withHome(t)
-	fake := newFake(t)
+// knowing is the argument for a Bitcoin node that has changed its password, as loseBlock makes
+// it do.
+func knowing(fake *bitcoindtest.Fake) string {
+	return "--bitcoind=http://" + bitcoindtest.FakeUser + ":another@" + fake.Addr()
+}
+
+// loseBlock has a program find a block after its Bitcoin node has changed its password, and
+// returns a data directory such as a crash at that moment would leave.
+func loseBlock(t *testing.T, fake *bitcoindtest.Fake) (p *program, block mining.Outcome, dir string) {
+	t.Helper()
 	p, n := startNode(t, t.TempDir(), fake)
 	awaitInfo(t, p, "the node works", healthy)
 	job, err := n.generator.Work().Job(payTo(t, n), share.Class12)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fake.SetFaults(bitcoindtest.Faults{Pass: "another"}) // it refuses the first run from here on
-	block, err := n.generator.Submit(t.Context(), job, solve(t, job, &job.BlockTarget))
+	fake.SetFaults(bitcoindtest.Faults{Pass: "another"})
+	block, err = n.generator.Submit(t.Context(), job, solve(t, job, &job.BlockTarget))
 	if err != nil || !block.Block {
 		t.Fatalf("%+v, %v", block, err)
 	}
-
-	// What a crash at this moment would leave.
-	dir := t.TempDir()
+	dir = t.TempDir()
 	found := filepath.Join(dir, n.cfg.params.DataDirName(), "blocks-found")
 	if err := os.CopyFS(found, os.DirFS(n.cfg.foundDir())); err != nil {
 		t.Fatal(err)
 	}
-	again, _ := startNode(t, dir, fake, "--bitcoind=http://"+bitcoindtest.FakeUser+":another@"+fake.Addr())
+	return p, block, dir
+}
+
+// TestFailedStartTellsPeers: a block that the Bitcoin node never got from the run that found
+// it reaches peers, who submit it, though the next start fails for the node's sake.
+func TestFailedStartTellsPeers(t *testing.T) {
+	withHome(t)
+	fake := newFake(t)
+	p, block, dir := loseBlock(t, fake)
+
+	peer, other := startNode(t, t.TempDir(), fake, knowing(fake))
+	awaitInfo(t, peer, "the peer works", healthy)
+	again := start(t, dir, fake, "--addnode="+other.peers.Addr().String())
+	again.await(t, `The start has failed; for \S+ peers can still get found blocks`)
+	awaitInfo(t, peer, "the peer submits the block", func(*rpcserver.Info) bool {
+		tip, _ := fake.Tip()
+		return tip == block.Hash
+	})
+	again.stop(t)
+	peer.stop(t)
+	fake.SetFaults(bitcoindtest.Faults{})
+	p.stop(t)
+}
+
+// TestRestartSubmitsBlock: a block that the Bitcoin node never got from the run that
+// found it is submitted by the next one, which has also the share that it is.
+func TestRestartSubmitsBlock(t *testing.T) {
+	withHome(t)
+	fake := newFake(t)
+	p, block, dir := loseBlock(t, fake)
+	again, _ := startNode(t, dir, fake, knowing(fake))
 	awaitInfo(t, again, "the node works", healthy)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		rows := call[[]rpcserver.FoundBlock](t, again, "getblocksfound")

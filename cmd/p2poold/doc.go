@@ -12,6 +12,7 @@
 //	adapters.go   parts as other parts want to see them
 //	start.go      the wait for the Bitcoin node, loading of the sharechain
 //	run.go        running the parts side by side until the end
+//	openblocks.go found blocks → peers
 //	templates.go  Bitcoin node → sharechain → miners
 //	restart*.go   the program replaces itself; ports.go keeps its ports open
 //	reload.go     the conf file is read again

@@ -168,7 +168,7 @@ func (n *node) buildPeers() (err error) {
 	}
 	_, _, inbound := n.cfg.slots()
 	n.peers, err = p2p.New(p2p.Config{
-		Params: n.cfg.params, Chain: syncChain{n.chain}, Blocks: blocks{n.generator}, VerifyTxs: verify,
+		Params: n.cfg.params, Chain: syncChain{n.chain}, Loading: true, Blocks: blocks{n.generator}, VerifyTxs: verify,
 		Listen: n.cfg.P2P.Listen, Connect: n.cfg.P2P.Connect, AddNode: n.cfg.P2P.AddNode,
 		Hidden: n.cfg.P2P.hidden, Routes: n.cfg.routes(), Mapping: n.cfg.mapping(), MaxLAN: n.cfg.maxLAN(),
 		NetListen: n.cfg.control.listener(portsP2P, nil), MaxInbound: inbound, V1Only: !n.cfg.P2P.V2, Discovery: n.cfg.discovery(), Bans: n.cfg.bans(),

@@ -65,7 +65,8 @@ func (c *crew) wait() error {
 
 // run runs the node until ctx is done, Stop is called over RPC or a part fails,
 // and returns when all parts have ended. RPC and Stratum server answer from the
-// beginning; the others start when the sharechain is loaded.
+// beginning, and the peer network if there is a block to tell of that an earlier run has
+// left; the others start when the sharechain is loaded.
 func (n *node) run(ctx context.Context) error {
 	c := newCrew(ctx)
 	c.crashed = n.logs.flush // the last lines say what led to it
@@ -76,16 +77,26 @@ func (n *node) run(ctx context.Context) error {
 	}
 	// Miners are told what the node waits for. There is no work before it has a template.
 	c.run("stratum", n.stratum.Run)
-	// Blocks that a crash left behind must not wait for the sharechain.
+	// Blocks that a crash left behind must not wait for the sharechain, nor, as peers submit
+	// them too, for the Bitcoin node.
+	left := len(n.solutions.Open(1)) > 0
 	c.run("found blocks", n.solutions.Run)
+	c.run("found blocks for peers", n.runOpenBlocks)
+	if left {
+		c.run("peer network", n.peers.Run)
+	}
 	c.run("signals", n.runSignals)
 	c.run("", func(ctx context.Context) error {
 		if err := n.startUp(ctx); err != nil {
+			n.linger(ctx)
 			return err
 		}
+		n.peers.ChainLoaded()
 		n.supervise() // before the first template, so that no job leaves too early
 		c.run("sharechain", n.chain.Run)
-		c.run("peer network", n.peers.Run)
+		if !left {
+			c.run("peer network", n.peers.Run)
+		}
 		n.acceptLeft()
 		c.run("Bitcoin node", n.bitcoin.Run)
 		c.run("blocks of the sharechain", n.runBlocks)

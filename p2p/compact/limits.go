@@ -12,10 +12,10 @@ const (
 	maxPoolBytes = 16 << 20
 	// maxBlocks is the number of blocks that are remembered as rebuilt or waited for.
 	maxBlocks = 8
-	// maxOpen is the number of blocks found here that peers are told of as they connect,
+	// MaxOpen is the number of blocks found here that peers are told of as they connect,
 	// and whose transactions are kept beside the pool: 16 MB. More than that are found at
 	// a time on test networks only.
-	maxOpen = 4
+	MaxOpen = 4
 	// maxTellings is how often one node is told of such a block, over all its connections:
 	// one may break before the block has got through.
 	maxTellings = 3

@@ -9,7 +9,7 @@ import (
 // Found tells of a block that was found here and is submitted already, perhaps by an
 // earlier run of this node, and its transactions. It is open from now on: its transactions
 // are kept, and AnnounceBlock can be called for peers that connect later, until Settled is
-// called for it, or until there are more than maxOpen, when the oldest is settled.
+// called for it, or until there are more than MaxOpen, when the oldest is settled.
 func (r *Relay) Found(b *Block) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -24,7 +24,7 @@ func (r *Relay) Found(b *Block) {
 	if st.open != nil {
 		return
 	}
-	if open := r.open(); len(open) >= maxOpen {
+	if open := r.open(); len(open) >= MaxOpen {
 		open[0].open, open[0].told = nil, nil
 	}
 	st.open, st.told = l, new(tellings)

@@ -96,7 +96,7 @@ func TestMaxOpen(t *testing.T) {
 		r.Found(b)
 		ids = append(ids, b.Share.ID())
 	}
-	if got := r.Open(); !slices.Equal(got, ids[len(ids)-maxOpen:]) {
+	if got := r.Open(); !slices.Equal(got, ids[len(ids)-MaxOpen:]) {
 		t.Errorf("open are %v of %v", got, ids)
 	}
 }

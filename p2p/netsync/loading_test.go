@@ -12,18 +12,26 @@ import (
 
 // TestLoading: while its chain is being loaded a node has peers, answers their requests and
 // asks for nothing. Then both sides learn what the other has, also where nothing new is
-// found any more.
+// found any more; who has asked in vain has to come back for that.
 func TestLoading(t *testing.T) {
-	for name, test := range map[string]struct{ here, there int }{"behind": {3, 300}, "ahead": {300, 3}} {
+	for name, test := range map[string]struct {
+		here, there int // shares
+		asked       bool
+	}{
+		"behind": {3, 300, false}, "ahead": {300, 3, false}, "behind, asked": {3, 300, true}, "ahead, asked": {300, 3, true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSim(t)
 			a, b := s.node("a", message.LowLatency), s.node("b", message.LowLatency)
 			b.chain.Extend(test.there, 1)
 			late := new(fakechain.Late)
 			a.m = New(Config{Chain: late, Mode: message.LowLatency, Loading: true})
-			s.connect(a, b)
-			s.run(2 * StaleInterval) // b asks for news
-			if a.sent[message.CmdGetLocator]+a.sent[message.CmdGetShares] > 0 || b.sent[message.CmdGetLocator] == 0 {
+			id := s.connect(a, b)
+			s.run(StaleInterval / 2)
+			if test.asked {
+				s.run(StaleInterval) // b asks everybody for news
+			}
+			if a.sent[message.CmdGetLocator]+a.sent[message.CmdGetShares] > 0 || b.sent[message.CmdGetLocator] > 0 != test.asked {
 				t.Errorf("sent %v and %v", a.sent, b.sent)
 			}
 			if pr := a.m.Progress(s.now); pr.Peers != 1 || pr.Attempted || pr.Syncing {
@@ -36,6 +44,12 @@ func TestLoading(t *testing.T) {
 			late.Load(a.chain)
 			a.do(a.m.Loaded(s.now))
 			a.do(a.m.Loaded(s.now)) // once more changes nothing
+			if a.links[id].up == test.asked {
+				t.Errorf("the connection stands: %v", a.links[id].up)
+			}
+			if test.asked {
+				s.connect(b, a)
+			}
 			s.runUntil(10*time.Second, "both have it", s.oneTip)
 		})
 	}

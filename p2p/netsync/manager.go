@@ -90,6 +90,7 @@ type peerState struct {
 	stalls    int       // in a row
 	fruitless int       // back-offs in a row
 	retryAt   time.Time // no session before
+	denied    bool      // got no answer from a chain that wasn't loaded
 	gone      bool      // a Disconnect is out; ignore it
 }
 
