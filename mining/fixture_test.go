@@ -99,6 +99,10 @@ func (n *fakeNode) SubmitBlock(ctx context.Context, block RawBlock, safe <-chan 
 	return n.submit(ctx)
 }
 
+func (n *fakeNode) SubmitPeerBlock(ctx context.Context, block RawBlock) error {
+	return n.SubmitBlock(ctx, block, nil)
+}
+
 func (n *fakeNode) submitted() [][]byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()

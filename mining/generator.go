@@ -30,10 +30,13 @@ type Chain interface {
 
 // Node is what mining needs of the Bitcoin node.
 type Node interface {
-	// SubmitBlock offers a serialized block and returns nil once the node has
+	// SubmitBlock offers a serialized block found here and returns nil once the node has
 	// accepted it or has had it already. No node gets the block's end before safe is
 	// closed, which it soon is; nil stands for a closed one.
 	SubmitBlock(ctx context.Context, block RawBlock, safe <-chan struct{}) error
+	// SubmitPeerBlock is SubmitBlock for a block of another node, which mustn't hold up
+	// those found here.
+	SubmitPeerBlock(ctx context.Context, block RawBlock) error
 }
 
 // maxTemplateAge is how old a template may become before work on it stops. A

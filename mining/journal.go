@@ -21,10 +21,11 @@ type SolvedBlock struct {
 // Journal remembers blocks until their fate is known. Its methods are called
 // concurrently.
 type Journal interface {
-	// Keep is called when a block's submission begins, whose end waits for it: it
-	// returns when the block is safe, or soon. The submission waits 200 ms at most.
+	// Keep is called when a block's submission begins, whose end waits for it if the block
+	// was found here: it returns when the block is safe, or soon. The submission waits
+	// 200 ms at most.
 	Keep(b *SolvedBlock)
-	// Submitted is called with what Node.SubmitBlock returned.
+	// Submitted is called with what the Node returned.
 	Submitted(hash chainhash.Hash, err error)
 }
 
@@ -54,7 +55,12 @@ func (g *Generator) submitBlock(b *SolvedBlock) error {
 		isSafe()
 		g.cfg.Journal.Submitted(b.Share.ID(), <-result)
 	}()
-	err := g.cfg.Node.SubmitBlock(ctx, b.Raw, safe)
+	var err error
+	if b.Own {
+		err = g.cfg.Node.SubmitBlock(ctx, b.Raw, safe)
+	} else {
+		err = g.cfg.Node.SubmitPeerBlock(ctx, b.Raw)
+	}
 	result <- err
 	select {
 	case <-noted: // also where nothing was sent

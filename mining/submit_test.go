@@ -74,7 +74,7 @@ func (r recorder) Keep(*SolvedBlock)               { r.add("kept") }
 func (r recorder) Submitted(chainhash.Hash, error) { r.add("submitted") }
 
 // eager is a Node that is done before the block is safe.
-type eager struct{}
+type eager struct{ Node }
 
 func (eager) SubmitBlock(context.Context, RawBlock, <-chan struct{}) error { return errors.New("no") }
 
@@ -109,8 +109,51 @@ type stuck struct{ free chan struct{} }
 func (s stuck) Keep(*SolvedBlock)               { <-s.free }
 func (s stuck) Submitted(chainhash.Hash, error) { <-s.free }
 
+// apart is a Node that hangs with others' blocks.
+type apart struct {
+	*fakeNode
+	others chan struct{} // gets one for each
+	free   chan struct{}
+}
+
+func (a apart) SubmitPeerBlock(context.Context, RawBlock) error {
+	a.others <- struct{}{}
+	<-a.free
+	return nil
+}
+
+// TestOthersBlocksHang: others' blocks, as many as there may be, are not in the way of one
+// found here.
+func TestOthersBlocksHang(t *testing.T) {
+	f := newFixture(t)
+	node := apart{f.node, make(chan struct{}, 2*maxPeerBlocks), make(chan struct{})}
+	f.cfg.Node = node
+	j, s := f.blockSolution()
+	other := j.share(s)
+	for range 2 * maxPeerBlocks {
+		f.SubmitPeerBlock(other, j.coinbase(s.Extranonce), nil)
+	}
+	for range maxPeerBlocks {
+		<-node.others
+	}
+	own := make(chan struct{})
+	f.node.submit = func(context.Context) error { close(own); return nil }
+	if out, err := f.Submit(t.Context(), j, s); err != nil || !out.Block {
+		t.Errorf("%+v, %v", out, err)
+	}
+	<-own
+	close(node.free)
+	f.Wait()
+	if len(node.others) > 0 {
+		t.Errorf("%d more than %d of others", len(node.others), maxPeerBlocks)
+	}
+}
+
 // patient is a Node that doesn't have the block before its end may leave.
-type patient struct{ had chan<- struct{} }
+type patient struct {
+	Node
+	had chan<- struct{}
+}
 
 func (p patient) SubmitBlock(_ context.Context, _ RawBlock, safe <-chan struct{}) error {
 	<-safe
@@ -125,7 +168,7 @@ func TestHangingJournal(t *testing.T) {
 		f := newFixture(t)
 		f.record()
 		had, free := make(chan struct{}), make(chan struct{})
-		f.cfg.Journal, f.cfg.Node = stuck{free}, patient{had}
+		f.cfg.Journal, f.cfg.Node = stuck{free}, patient{had: had}
 		j, s := f.blockSolution()
 		start := time.Now()
 		if out, err := f.Submit(t.Context(), j, s); err != nil || !out.Share {

@@ -57,14 +57,17 @@ type lane struct {
 }
 
 // lanes are the kinds of calls.
-type lanes struct{ longpoll, poll, submit, query, signal *lane }
+type lanes struct{ longpoll, poll, own, others, query, signal *lane }
 
-// The calls of one lane that may be pending at once. Their sum, 7, leaves room for the
-// operator's own tools under btcd's limit of 10 connections (--rpcmaxclients).
+// The calls of one lane that may be pending at once. Their sum, 8, leaves room for the
+// operator's own tools under btcd's limit of 10 connections (--rpcmaxclients). Blocks found
+// here have a lane of their own, so that they never wait for those of other nodes, nor for
+// anything else.
 const (
 	longpollCalls = 1
 	pollCalls     = 1
-	submitCalls   = 2
+	ownCalls      = 2
+	othersCalls   = 1
 	queryCalls    = 2
 	signalCalls   = 1
 )
@@ -73,7 +76,8 @@ func newLanes(dial time.Duration) lanes {
 	return lanes{
 		longpoll: newLane(longpollCalls, dial, false), // Run's poll watches over that
 		poll:     newLane(pollCalls, dial, true),
-		submit:   newLane(submitCalls, dial, true),
+		own:      newLane(ownCalls, dial, true),
+		others:   newLane(othersCalls, dial, true),
 		query:    newLane(queryCalls, dial, true),
 		signal:   newLane(signalCalls, dial, true),
 	}
@@ -85,7 +89,7 @@ func newLane(calls int, dial time.Duration, watch bool) *lane {
 
 // closeIdle closes the connections that wait for the next call.
 func (l *lanes) closeIdle() {
-	for _, ln := range []*lane{l.longpoll, l.poll, l.submit, l.query, l.signal} {
+	for _, ln := range []*lane{l.longpoll, l.poll, l.own, l.others, l.query, l.signal} {
 		ln.transport.CloseIdleConnections()
 	}
 }

@@ -38,10 +38,10 @@ func (e *RejectedError) NoParent() bool {
 // Is makes errors.Is(err, ErrRejected) work.
 func (e *RejectedError) Is(target error) bool { return target == error(ErrRejected) }
 
-// SubmitBlock hands the node a serialized block with its witnesses. It returns nil if
-// the node has the block: by this call, or already (a duplicate); whether it becomes
-// part of the best chain is another question. It returns a [*RejectedError] if the block
-// is invalid.
+// SubmitBlock hands the node a serialized block with its witnesses that was found here. It
+// returns nil if the node has the block: by this call, or already (a duplicate); whether it
+// becomes part of the best chain is another question. It returns a [*RejectedError] if the
+// block is invalid.
 //
 // As long as the node gives no verdict, because it can't be reached, is starting, busy,
 // refuses our password or answers nonsense, it tries again until ctx ends, for a block is
@@ -50,12 +50,22 @@ func (e *RejectedError) Is(target error) bool { return target == error(ErrReject
 // The call's last bytes, without which the node can do nothing with the others, leave
 // when safe is closed; nil stands for a closed one.
 func (c *Client) SubmitBlock(ctx context.Context, raw mining.RawBlock, safe <-chan struct{}) error {
+	return c.submit(ctx, c.lanes.own, raw, safe)
+}
+
+// SubmitPeerBlock is SubmitBlock for a block found by another node. It may have to wait for
+// others of that kind, but is in no block's way that was found here.
+func (c *Client) SubmitPeerBlock(ctx context.Context, raw mining.RawBlock) error {
+	return c.submit(ctx, c.lanes.others, raw, nil)
+}
+
+func (c *Client) submit(ctx context.Context, ln *lane, raw mining.RawBlock, safe <-chan struct{}) error {
 	if size := raw.Size(); size > mining.DefaultWeightLimit {
 		return &RejectedError{Reason: fmt.Sprintf("%d bytes are more than a block may have", size)}
 	}
 	backoff := c.timing.backoffMin
 	for try := 1; ; try++ {
-		reply, err := c.single(ctx, c.submitRequest(raw, safe))
+		reply, err := c.single(ctx, c.submitRequest(ln, raw, safe))
 		if err == nil {
 			err = c.submitResult(reply)
 		}
@@ -84,7 +94,7 @@ func (c *Client) SubmitBlock(ctx context.Context, raw mining.RawBlock, safe <-ch
 // it had come first. It is for blocks of our own that lost a race of seconds. Nodes
 // other than Bitcoin Core can't; that is no error.
 func (c *Client) Precious(ctx context.Context, hash chainhash.Hash) error {
-	_, err := c.call(ctx, c.lanes.submit, "preciousblock", hash.String())
+	_, err := c.call(ctx, c.lanes.query, "preciousblock", hash.String())
 	if rpcCode(err) == btcjson.ErrRPCMethodNotFound.Code {
 		return nil
 	}
@@ -99,9 +109,9 @@ const (
 
 // submitRequest returns the call that hands over a block. Its hex form, up to 8 MB, is
 // never in memory as a whole: the first bytes leave before the others are made.
-func (c *Client) submitRequest(raw mining.RawBlock, safe <-chan struct{}) *request {
+func (c *Client) submitRequest(ln *lane, raw mining.RawBlock, safe <-chan struct{}) *request {
 	return &request{
-		lane: c.lanes.submit, name: "submitblock", timeout: c.timing.call, limit: smallReply,
+		lane: ln, name: "submitblock", timeout: c.timing.call, limit: smallReply,
 		body: func() io.Reader {
 			return io.MultiReader(strings.NewReader(submitHead), &hexReader{rest: raw}, gate(safe), strings.NewReader(submitTail))
 		},

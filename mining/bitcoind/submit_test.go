@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/btcsuite/btcd/btcjson"
 	"github.com/btcsuite/btcd/chaincfg/v2"
+	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/p2poold/p2poold/mining"
@@ -139,6 +141,29 @@ func TestSubmitDuringLongpoll(t *testing.T) {
 	if d := time.Since(start); d > time.Second {
 		t.Errorf("took %v", d)
 	}
+}
+
+// TestOwnBlockFirst: a block found here leaves at once though the node hangs with more blocks
+// of others than it is asked to take at a time, and with a block to be preferred.
+func TestOwnBlockFirst(t *testing.T) {
+	f := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+	f.SetFaults(bitcoindtest.Faults{Delay: map[string]time.Duration{"submitblock": time.Hour, "preciousblock": time.Hour}})
+	c := newClient(t, Config{URL: f.URL()})
+	ctx, cancel := context.WithCancel(t.Context())
+	var hanging sync.WaitGroup
+	for range othersCalls + 2 {
+		hanging.Go(func() { _ = c.SubmitPeerBlock(ctx, mining.RawBlock{[]byte{1}}) })
+		hanging.Go(func() { _ = c.Precious(ctx, chainhash.Hash{1}) })
+	}
+	waitCalls(t, f, "submitblock", othersCalls)
+	waitCalls(t, f, "preciousblock", 1)
+	for i := range ownCalls {
+		hanging.Go(func() { _ = c.SubmitBlock(ctx, mining.RawBlock{[]byte{2}}, nil) })
+		waitCalls(t, f, "submitblock", othersCalls+i+1)
+	}
+	f.Down() // while they hang
+	cancel()
+	hanging.Wait()
 }
 
 // TestSubmitHeldBack: a block leaves before it is safe, but for its end.

@@ -24,8 +24,9 @@ import (
 
 // bitcoinNode keeps the blocks that it is offered.
 type bitcoinNode struct {
-	mu     sync.Mutex
-	blocks [][]byte
+	mining.Node // for what isn't found here, which nothing is
+	mu          sync.Mutex
+	blocks      [][]byte
 }
 
 func (n *bitcoinNode) SubmitBlock(_ context.Context, block mining.RawBlock, _ <-chan struct{}) error {

@@ -30,19 +30,36 @@ const (
 	leaveWait = 5 * time.Second
 )
 
-// SubmitBlock hands a serialized block to all nodes at once, healthy or not, and to the
-// peer network. It returns nil as soon as one has it, while the others go on in the
+// SubmitBlock hands a serialized block found here to all nodes at once, healthy or not, and
+// to the peer network. It returns nil as soon as one has it, while the others go on in the
 // background. Otherwise it returns what they all say, or goes on until ctx ends with
 // those that say nothing. Nobody gets the block's end before safe is closed; nil stands
 // for a closed one.
 func (p *Pool) SubmitBlock(ctx context.Context, block mining.RawBlock, safe <-chan struct{}) error {
+	return p.submit(ctx, block, safe, func(ctx context.Context, client *bitcoind.Client) error {
+		return client.SubmitBlock(ctx, block, safe)
+	})
+}
+
+// SubmitPeerBlock is SubmitBlock for a block found by another node, which no block that was
+// found here waits for.
+func (p *Pool) SubmitPeerBlock(ctx context.Context, block mining.RawBlock) error {
+	return p.submit(ctx, block, nil, func(ctx context.Context, client *bitcoind.Client) error {
+		return client.SubmitPeerBlock(ctx, block)
+	})
+}
+
+// call is one try to submit a block to a node.
+type call func(context.Context, *bitcoind.Client) error
+
+func (p *Pool) submit(ctx context.Context, block mining.RawBlock, safe <-chan struct{}, try call) error {
 	start := p.now()
 	hash := headerHash(block)
 	inner, cancel := context.WithCancel(p.life)
 	results := make(chan error, len(p.clients))
 	for _, client := range p.clients {
 		p.submitting.Go(func() {
-			err := p.submitTo(inner, client, block, safe)
+			err := p.submitTo(inner, client, try)
 			results <- err
 			p.tell(client, hash, p.now().Sub(start), err)
 			if err == nil {
@@ -85,10 +102,10 @@ func headerHash(block mining.RawBlock) chainhash.Hash {
 }
 
 // submitTo hands the block to one node, again while that lacks the block below.
-func (p *Pool) submitTo(ctx context.Context, client *bitcoind.Client, block mining.RawBlock, safe <-chan struct{}) error {
+func (p *Pool) submitTo(ctx context.Context, client *bitcoind.Client, try call) error {
 	deadline := p.now().Add(parentTimeout)
 	for {
-		err := client.SubmitBlock(ctx, block, safe)
+		err := try(ctx, client)
 		rejected, ok := errors.AsType[*bitcoind.RejectedError](err)
 		if !ok || !rejected.NoParent() || len(p.clients) == 1 || p.now().After(deadline) {
 			return err

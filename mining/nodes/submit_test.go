@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,6 +113,28 @@ func TestPoolSubmitWaitsForParent(t *testing.T) {
 	f.until("the second was asked", func() bool { return f.fakes[1].Calls("submitblock") > 0 })
 	f.give(0, 1, parent)
 	f.until("the second has it", func() bool { tip, _ := f.fakes[1].Tip(); return tip == hash })
+}
+
+// TestPoolOwnFirst: a block found here doesn't wait for those of others.
+func TestPoolOwnFirst(t *testing.T) {
+	f := newFixture(t, false)
+	own := f.secret()
+	f.fakes[0].SetFaults(bitcoindtest.Faults{Delay: map[string]time.Duration{"submitblock": time.Hour}})
+	ctx, cancel := context.WithCancel(t.Context())
+	var hanging sync.WaitGroup
+	for range 8 { // as many as there may be at a time
+		other := f.secret()
+		hanging.Go(func() { _ = f.SubmitPeerBlock(ctx, mining.RawBlock{other}) })
+	}
+	f.until("another's block is there", func() bool { return f.fakes[0].Calls("submitblock") > 0 })
+	f.fakes[0].SetFaults(bitcoindtest.Faults{}) // for calls from now on
+	if _, err := f.submit(own, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	f.end()
+	hanging.Wait()
+	f.fakes[0].Down()
 }
 
 // TestPoolWinsTies: our block is preferred to one that came before.
