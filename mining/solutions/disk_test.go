@@ -248,7 +248,7 @@ func FuzzHistory(f *testing.F) {
 	f.Add([]byte(`{"version":1,"blocks":[{"status":"pending","payee":"0102"}]}`))
 	f.Add([]byte(`{"version":1,"blocks":[{"hash":"00","status":"matured","height":-1}]}`))
 	f.Add([]byte(`{"version":1,"blocks":[7,null]}`))
-	f.Add([]byte(`{"version":2,"blocks":[` + string(seal([]byte(`{"status":"pending"}`), nil)) + `]}`))
+	f.Add([]byte(`{"version":2,"blocks":[` + string(seal([]byte(`{"status":"pending"}`))) + `]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		records, err := parseHistory(b)
 		if err != nil {
@@ -272,7 +272,7 @@ func FuzzBlockFile(f *testing.F) {
 		f.Fatal(err)
 	}
 	block := buf.Bytes()
-	line, err := encodeLine(&Record{Hash: *chaincfg.RegressionNetParams.GenesisHash, Height: 486604799, Status: Pending}, block, &share.Share{})
+	line, err := encodeLine(&Record{Hash: *chaincfg.RegressionNetParams.GenesisHash, Height: 486604799, Status: Pending}, mining.RawBlock{block}, &share.Share{})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package solutions
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/internal/atomicfile"
+	"github.com/p2poold/p2poold/mining"
 )
 
 const (
@@ -29,6 +31,10 @@ const (
 	// maxLine bounds the line before the block, in bytes: the limits of a record's
 	// fields, in JSON, and a share of less than 1,000 bytes in hex.
 	maxLine = 8 << 10
+
+	// writeBuffer is for the thousands of pieces of a block, in bytes. With one of the
+	// block's size they would be faster by as much as making the buffer takes.
+	writeBuffer = 256 << 10
 
 	blockSuffix = ".block"
 )
@@ -68,12 +74,12 @@ func (l *fileLine) share() *share.Share {
 var errNotOurs = errors.New("not a block file")
 
 // encodeLine returns the line for a block, with its end.
-func encodeLine(r *Record, block []byte, s *share.Share) ([]byte, error) {
-	line, err := json.Marshal(fileLine{Version: fileVersion, Record: *r, Size: len(block), Share: hex.EncodeToString(s.Encode())})
+func encodeLine(r *Record, block mining.RawBlock, s *share.Share) ([]byte, error) {
+	line, err := json.Marshal(fileLine{Version: fileVersion, Record: *r, Size: block.Size(), Share: hex.EncodeToString(s.Encode())})
 	if err != nil {
 		return nil, err
 	}
-	return append(seal(line, block), '\n'), nil
+	return append(seal(line, block...), '\n'), nil
 }
 
 // decodeFile reads what a block file holds. A file that was cut short, or damaged, is an
@@ -211,10 +217,12 @@ func writeFile(path string, parts [][]byte, sync bool) (err error) {
 			_ = os.Remove(path)
 		}
 	}()
+	w := bufio.NewWriterSize(f, writeBuffer)
 	for _, part := range parts {
-		if _, err := f.Write(part); err != nil {
-			return err
-		}
+		_, _ = w.Write(part) // Flush tells
+	}
+	if err := w.Flush(); err != nil {
+		return err
 	}
 	if sync {
 		return f.Sync()

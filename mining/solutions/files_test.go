@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -65,6 +66,24 @@ func TestReplace(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 || calls != 2 {
 		t.Errorf("%v, %v, %d calls", entries, err, calls)
+	}
+}
+
+// TestPieces: a block in pieces of all sizes is read back as it was.
+func TestPieces(t *testing.T) {
+	f := newFixture(t)
+	b := f.solve(true)
+	whole := append(b.Raw.Bytes(), bytes.Repeat([]byte{1, 2, 3}, 4*writeBuffer/3)...)
+	b.Raw = nil
+	for i, rest := 0, whole; len(rest) > 0; i++ {
+		n := min(len(rest), []int{81, 0, 1, writeBuffer, writeBuffer + 1, 5}[i%6])
+		b.Raw, rest = append(b.Raw, rest[:n]), rest[n:]
+	}
+	f.Keep(b)
+	f.writers.Wait()
+	_, block, err := readFile(filepath.Join(f.dir, fileName(&f.List(1)[0])))
+	if err != nil || !bytes.Equal(block, whole) {
+		t.Errorf("%d bytes of %d, %v", len(block), len(whole), err)
 	}
 }
 

@@ -46,7 +46,7 @@ func parseHistory(b []byte) ([]Record, error) {
 	var bad []error
 	for _, raw := range h.Blocks {
 		r, err := parseRecord(raw)
-		if err == nil && h.Version > 1 && !sealed(raw, nil) {
+		if err == nil && h.Version > 1 && !sealed(raw) {
 			err = fmt.Errorf("block %v has a wrong checksum", r.Hash)
 		}
 		if err != nil {
@@ -74,7 +74,7 @@ func formatHistory(records []Record) ([]byte, error) {
 			buf.WriteByte(',')
 		}
 		buf.WriteByte('\n')
-		buf.Write(seal(line, nil))
+		buf.Write(seal(line))
 	}
 	buf.WriteString("\n]}\n")
 	return buf.Bytes(), nil

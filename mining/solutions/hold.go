@@ -46,6 +46,6 @@ func (j *Journal) writeHeld() {
 	j.mu.Unlock()
 	for _, b := range list {
 		r := j.newRecord(b)
-		j.startWrite(&r, b, func() {})
+		j.startWrite(&r, b, 0, func() {})
 	}
 }

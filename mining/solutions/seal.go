@@ -14,17 +14,21 @@ const sealField = `,"crc32c":`
 
 // seal adds to a JSON object, which has fields, a checksum of it and of what belongs to
 // it: a disk that flips a bit of a number leaves perfect JSON.
-func seal(object, more []byte) []byte {
+func seal(object []byte, more ...[]byte) []byte {
 	object = bytes.TrimSuffix(object, []byte("}"))
-	return fmt.Appendf(nil, "%s%s%d}", object, sealField, checksum(object, more))
+	return fmt.Appendf(nil, "%s%s%d}", object, sealField, checksum(object, more...))
 }
 
 // sealed tells whether an object is as seal returned it.
-func sealed(object, more []byte) bool {
+func sealed(object []byte, more ...[]byte) bool {
 	i := bytes.LastIndex(object, []byte(sealField))
-	return i >= 0 && bytes.Equal(object[i:], fmt.Appendf(nil, "%s%d}", sealField, checksum(object[:i], more)))
+	return i >= 0 && bytes.Equal(object[i:], fmt.Appendf(nil, "%s%d}", sealField, checksum(object[:i], more...)))
 }
 
-func checksum(object, more []byte) uint32 {
-	return crc32.Update(crc32.Checksum(object, castagnoli), castagnoli, more)
+func checksum(object []byte, more ...[]byte) uint32 {
+	sum := crc32.Checksum(object, castagnoli)
+	for _, b := range more {
+		sum = crc32.Update(sum, castagnoli, b)
+	}
+	return sum
 }
