@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/btcjson"
@@ -54,6 +55,8 @@ type lane struct {
 	slots     chan struct{} // a semaphore
 	transport *transport
 	watch     bool // give a call up when the node no longer listens
+
+	closes atomic.Bool // the node has closed the connection after its last answer
 }
 
 // lanes are the kinds of calls.

@@ -45,6 +45,7 @@ type timing struct {
 	settle     time.Duration // that a pending longpoll has to bring a new block's template
 	retry      time.Duration // between two requests for a new block's template
 	ask        time.Duration // for the answer to a question about a block
+	warm       time.Duration // between two uses of the connection that is kept for a block
 	listenMax  time.Duration // between two tries to reach a source of news, at most
 	backoffMin time.Duration // between the first two tries to reach the node
 	backoffMax time.Duration // between two tries, at most
@@ -71,6 +72,7 @@ func defaultTiming() timing {
 		// Bounds the work if a node's templates lag behind its best block.
 		retry:      50 * time.Millisecond,
 		ask:        5 * time.Second,
+		warm:       idleConn * 3 / 4,
 		listenMax:  30 * time.Second,
 		backoffMin: 250 * time.Millisecond,
 		backoffMax: 5 * time.Second,

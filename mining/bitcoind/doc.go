@@ -13,11 +13,11 @@
 //
 // Calls are JSON-RPC over HTTP, by a transport of our own: btcd's rpcclient sends all
 // calls from one goroutine, so that a longpoll would delay a block, knows no contexts, and
-// reads replies of any size. Calls share five lanes (longpoll, poll, submit, query, and
-// signal, for questions about news), each with its own connections and its own small limit
-// of calls, so no kind of call ever waits for another kind, and btcd's limit of ten
-// connections is never reached. Connections are kept for the next call while the node
-// keeps them. A call ends with its context, which closes its connection, or as soon as
+// reads replies of any size. Calls share six lanes (longpoll, poll, own and others for blocks
+// found here and elsewhere, query, and signal, for questions about news), each with its own
+// connections and its own small limit of calls, so no kind of call ever waits for another
+// kind, and btcd's limit of ten connections is never reached. Connections are kept for the
+// next call while the node keeps them, and one is kept in use for the next block found here. A call ends with its context, which closes its connection, or as soon as
 // the node turns out not to listen.
 //
 // A reply is read up to the limit of its method: 32 MiB for a template, 8 MiB for a

@@ -47,6 +47,7 @@ func (c *Client) session(ctx context.Context) (started bool, err error) {
 	defer cancel()
 	wg.Go(func() { c.longpollLoop(ctx) })
 	wg.Go(func() { c.listen(ctx) })
+	wg.Go(func() { c.keepWarm(ctx) })
 	return true, c.pollLoop(ctx)
 }
 

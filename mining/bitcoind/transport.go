@@ -15,7 +15,7 @@ import (
 const (
 	// idleConn is how long a connection waits for the next call. Bitcoin Core closes
 	// it after 30 s (-rpcservertimeout), and a call that crosses the close has to be
-	// sent again. btcd closes each at once.
+	// sent again. btcd closes each at once. See also keepWarm.
 	idleConn = 20 * time.Second
 
 	// maxReplyHeader bounds the head of a reply, in bytes; nodes send some 200.
@@ -117,6 +117,7 @@ func (c *Client) roundTrip(ctx context.Context, r *request, user, pass string) (
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
+	r.lane.closes.Store(resp.Close)
 	body, err = readBody(resp, r.limit)
 	return resp.StatusCode, body, err
 }

@@ -99,18 +99,10 @@ func TestTransportIsPlain(t *testing.T) {
 // meanwhile costs nothing but a new one.
 func TestKeepAlive(t *testing.T) {
 	var conns, calls atomic.Int32
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	c, server := countedNode(t, &conns, func(w http.ResponseWriter, r *http.Request) {
 		calls.Add(1)
 		fmt.Fprintf(w, `{"result":"%s","error":null,"id":1}`, chainhash.Hash{})
-	}))
-	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			conns.Add(1)
-		}
-	}
-	server.Start()
-	c := newClient(t, Config{URL: "http://u:p@" + server.Listener.Addr().String()})
-	t.Cleanup(func() { c.lanes.closeIdle(); server.Close() })
+	})
 	for i := range 30 {
 		if i%10 == 9 {
 			server.CloseClientConnections()
@@ -122,6 +114,59 @@ func TestKeepAlive(t *testing.T) {
 	if n := conns.Load(); n < 2 || n > 4 {
 		t.Errorf("%d connections for %d calls", n, calls.Load())
 	}
+}
+
+// countedNode is rawNode that counts its connections.
+func countedNode(t *testing.T, conns *atomic.Int32, serve http.HandlerFunc) (*Client, *httptest.Server) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(serve)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	server.Start()
+	c := newClient(t, Config{URL: "http://u:p@" + server.Listener.Addr().String()})
+	t.Cleanup(func() { c.lanes.closeIdle(); server.Close() })
+	return c, server
+}
+
+// TestKeptWarm: a block found here takes a connection that is there already, also after the
+// node has closed one; with a node that closes each, none is made beforehand.
+func TestKeptWarm(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		var conns atomic.Int32
+		c, server := countedNode(t, &conns, func(w http.ResponseWriter, r *http.Request) {
+			if closes {
+				w.Header().Set("Connection", "close")
+			}
+			io.WriteString(w, `{"result":null,"error":null,"id":1}`)
+		})
+		_, _ = c.hashCall(t.Context(), c.lanes.poll, "getbestblockhash")
+		for range 3 {
+			server.CloseClientConnections()
+			c.warmUp(t.Context())
+			c.warmUp(t.Context())
+			before := conns.Load()
+			if err := c.SubmitBlock(t.Context(), mining.RawBlock{[]byte{1}}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if made := conns.Load() > before; made != closes {
+				t.Errorf("the node closes connections: %v; the block made one: %v", closes, made)
+			}
+		}
+		if n := conns.Load(); closes && n != 1+3 {
+			t.Errorf("%d connections", n)
+		}
+	}
+}
+
+// TestRunKeepsWarm: Run uses the connection for the next block again and again.
+func TestRunKeepsWarm(t *testing.T) {
+	f := bitcoindtest.NewFakeTest(t, &chaincfg.RegressionNetParams, false)
+	r := startRun(t, Config{URL: f.URL()}, func(tm *timing) { tm.warm = 5 * time.Millisecond })
+	r.waitHealth(t, true)
+	waitCalls(t, f, "getblockhash", f.Calls("getblockhash")+3)
 }
 
 // TestBrokenAnswers: a connection that breaks is told from a node that is gone.
