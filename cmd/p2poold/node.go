@@ -92,8 +92,8 @@ func newNode(cfg *config, logs *logBackend) (*node, error) {
 	}
 	if err := n.open(); err != nil {
 		err = n.rescue(err)
-		n.bitcoin.Wait()
 		n.solutions.Close()
+		n.bitcoin.Wait()
 		return nil, err
 	}
 	return n, nil

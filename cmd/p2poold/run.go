@@ -110,7 +110,7 @@ func (n *node) run(ctx context.Context) error {
 	if err != nil {
 		err = n.rescue(err)
 	}
-	n.bitcoin.Wait() // and to others
-	n.solutions.Close()
+	n.solutions.Close() // what is on disk can be submitted by the next run
+	n.bitcoin.Wait()    // a block on its way to further nodes
 	return err
 }

@@ -18,6 +18,10 @@ const (
 	resubmitEvery   = time.Minute
 	resubmitTimeout = 30 * time.Second
 
+	// leftTimeout bounds the first submission after a start, as long as that of a new
+	// block: when the power comes back the Bitcoin node takes minutes to start.
+	leftTimeout = 10 * time.Minute
+
 	// maxRefusals is how often a block is submitted that the node rejects: it may do so
 	// for want of something that it gets later, or be replaced by one without the fault.
 	maxRefusals = 3
@@ -30,7 +34,7 @@ const (
 // resubmit begins to submit a block of our own that the node doesn't know, if it is time
 // to. It doesn't wait: with nodes that are away that takes its time, and other blocks and
 // those who want to see them don't have it.
-func (j *Journal) resubmit(hash chainhash.Hash) {
+func (j *Journal) resubmit(hash chainhash.Hash, timeout time.Duration) {
 	select {
 	case j.resubmits <- struct{}{}:
 	default:
@@ -57,7 +61,7 @@ func (j *Journal) resubmit(hash chainhash.Hash) {
 	}
 	j.writers.Go(func() {
 		defer func() { <-j.resubmits }()
-		err := j.sendAgain(hash, height, path, raw)
+		err := j.sendAgain(hash, height, path, raw, timeout)
 		j.mu.Lock()
 		if e := j.blocks[hash]; e != nil {
 			e.inFlight = max(0, e.inFlight-1)
@@ -76,7 +80,7 @@ func (j *Journal) resubmit(hash chainhash.Hash) {
 }
 
 // sendAgain submits a block, which is read from its file unless it is in memory.
-func (j *Journal) sendAgain(hash chainhash.Hash, height uint32, path string, raw mining.RawBlock) error {
+func (j *Journal) sendAgain(hash chainhash.Hash, height uint32, path string, raw mining.RawBlock, timeout time.Duration) error {
 	if raw == nil {
 		_, block, err := readFile(path)
 		if err != nil {
@@ -86,7 +90,7 @@ func (j *Journal) sendAgain(hash chainhash.Hash, height uint32, path string, raw
 		raw = mining.RawBlock{block}
 	}
 	j.out.say(j.log.Info, "Submitting block %v at height %d again", hash, height)
-	ctx, cancel := context.WithTimeout(j.life, resubmitTimeout)
+	ctx, cancel := context.WithTimeout(j.life, timeout)
 	defer cancel()
 	err := j.cfg.Node.SubmitBlock(ctx, raw, nil)
 	if err != nil {
@@ -104,7 +108,7 @@ func (j *Journal) submitLeft() {
 		left := e != nil && e.submitted.IsZero()
 		j.mu.Unlock()
 		if left {
-			j.resubmit(r.Hash)
+			j.resubmit(r.Hash, leftTimeout)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func (j *Journal) lookAll(ctx context.Context) error {
 			first = cmp.Or(first, err)
 		}
 		if r.Status == Pending || r.Status == Rejected {
-			j.resubmit(r.Hash) // to nodes that aren't asked, and to ports for peers
+			j.resubmit(r.Hash, resubmitTimeout) // to nodes that aren't asked, and to ports for peers
 		}
 	}
 	return first
@@ -193,7 +193,7 @@ func (j *Journal) look(ctx context.Context, r *Record) error {
 		}
 		j.found(r.Hash, status, -1, settled)
 		if info.Invalid && !settled {
-			j.resubmit(r.Hash) // another node may think otherwise
+			j.resubmit(r.Hash, resubmitTimeout) // another node may think otherwise
 		}
 	}
 	return nil
@@ -230,7 +230,7 @@ func (j *Journal) missing(ctx context.Context, r *Record) error {
 	}
 	j.found(r.Hash, status, 0, settled)
 	if !settled {
-		j.resubmit(r.Hash)
+		j.resubmit(r.Hash, resubmitTimeout)
 	}
 	return nil
 }
