@@ -14,6 +14,7 @@ func (s *session) bye() {
 	s.mu.Unlock()
 	if asks {
 		s.out.send([]byte(reconnectMessage))
+		s.out.flush()
 	}
 	s.out.conn.SetReadDeadline(time.Unix(1, 0)) // ends the reader, and with it the connection
 }

@@ -31,9 +31,12 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	s.cfg.Log.Debugf("Connection from %v closed: %v", conn.RemoteAddr(), err)
 }
 
-// readLines feeds a session from its connection until one of them ends.
+// readLines feeds a session from its connection until one of them ends. Answers to lines
+// that came together go out together, and those to the end of a login with the first job. None
+// waits for what has not come. A lone submission is answered without that detour.
 func readLines(ctx context.Context, conn io.Reader, sess *session) error {
 	lines := newLineReader(conn)
+	corked := false
 	for first := true; ; first = false {
 		line, err := lines.next()
 		if err != nil {
@@ -45,12 +48,21 @@ func readLines(ctx context.Context, conn io.Reader, sess *session) error {
 		if first && !mayBeStratum(line) {
 			return errNotJSON // a web browser or a port scanner
 		}
+		more := lines.buffered()
+		if more || !sess.ready { // which the reader alone changes
+			sess.out.cork()
+			corked = true
+		}
 		delay, err := sess.handle(ctx, line, time.Now())
 		if err != nil {
-			return err
+			return err // finish writes the answers
 		}
-		if !lines.buffered() {
+		if !more {
 			sess.flush(time.Now())
+		}
+		if corked && (!more || delay > 0) {
+			sess.out.uncork()
+			corked = false
 		}
 		if delay > 0 {
 			if err := pause(ctx, delay); err != nil {

@@ -36,7 +36,10 @@
 // all sessions: at once and on all processors when a Bitcoin block was found, else little
 // by little, so that answers do not wait. Another goroutine makes their time pass, also
 // little by little. Whoever has something to say to a client writes it at once, as far as
-// the socket takes it; only the rest is queued, and has a goroutine that writes it.
+// the socket takes it; only the rest is queued, and has a goroutine that writes it. A reader
+// that has the client's next line at hand holds its answer, and writes it together with what
+// follows: the answers to what came in one packet, and a login's first job. While it holds
+// anything it waits for nothing, and a new job takes along what is held.
 // So nobody ever waits for a client, whose full queue ends the connection; if all
 // queues together are too long, the longest one does. A
 // connection that waits for its client's next line holds no buffers. Run returns

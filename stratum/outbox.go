@@ -18,6 +18,9 @@ const (
 	// maxQueuedEarly is the same before the first job. The answers of a login have 2 kB;
 	// all else that is asked for by then is not worth much memory.
 	maxQueuedEarly = 16 << 10
+	// maxHeld is how many bytes are held at most when the outbox is corked: a hundred answers,
+	// while the reader's buffer has 20 submissions. What is held can always be queued.
+	maxHeld = 4 << 10
 	// writeTimeout is the longest that one write may take.
 	writeTimeout = 30 * time.Second
 	// lingerTimeout is how long the last words to a client may take.
@@ -34,7 +37,12 @@ var (
 // outbox is what is written to one connection, in the order of send. Senders
 // never wait: what the system does not take at once is queued, and a goroutine
 // writes it, which lives as long as there is a queue. So a client that reads costs
-// neither a goroutine nor a buffer. Safe for concurrent use.
+// neither a goroutine nor a buffer.
+//
+// What is sent is written at once, unless the outbox is corked: then it is held, to be
+// written in one piece. The connection's reader corks it while it has the client's next
+// line at hand, and alone uncorks it; it never waits for anything in between. The system
+// call of a write costs as much as the whole rest of a submission. Safe for concurrent use.
 type outbox struct {
 	conn    net.Conn
 	raw     syscall.RawConn // to write without waiting; nil: everything is queued
@@ -43,14 +51,16 @@ type outbox struct {
 	dropped atomic.Bool // by all
 
 	mu        sync.Mutex
-	trial     []byte // that try is to write, and then what is left of it
-	failed    error  // of try
-	pending   []byte // the queue
-	inFlight  int    // bytes that the writer has taken of it
-	limit     int    // of both together
-	writing   bool   // a goroutine writes
-	finishing bool   // nothing is accepted any more
-	err       error  // why the connection was closed
+	trial     []byte   // that try is to write, and then what is left of it
+	failed    error    // of try
+	held      *message // nil unless corked
+	pending   []byte   // the queue
+	inFlight  int      // bytes that the writer has taken of it
+	limit     int      // of both together
+	writing   bool     // a goroutine writes
+	corked    bool
+	finishing bool  // nothing is accepted any more
+	err       error // why the connection was closed
 	done      sync.WaitGroup
 }
 
@@ -63,14 +73,68 @@ func newOutbox(conn net.Conn, all *queues) *outbox {
 	return o
 }
 
-// send writes b or queues a copy of what is not taken at once. When the queue is
-// full it closes the connection.
+// send writes or holds b, or queues a copy of what is not taken at once. When the queue
+// is full it closes the connection.
 func (o *outbox) send(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.finishing || o.err != nil {
-		return
+	switch {
+	case o.finishing || o.err != nil:
+	case o.corked:
+		o.hold(b)
+	default:
+		o.put(b)
 	}
+}
+
+// hold keeps a copy of b to be written with what is sent next. It MUST be called with the
+// mutex held.
+func (o *outbox) hold(b []byte) {
+	if o.held == nil {
+		o.held = newMessage()
+	}
+	o.held.text = append(o.held.text, b...)
+	if len(o.held.text) >= maxHeld {
+		o.putHeld()
+	}
+}
+
+// putHeld MUST be called with the mutex held.
+func (o *outbox) putHeld() {
+	if m := o.held; m != nil {
+		o.held = nil
+		o.put(m.text)
+		messages.Put(m)
+	}
+}
+
+// cork makes what is sent from now on wait until uncork, flush or finish. Only the reader
+// may call it, and MUST uncork before it does anything that may wait.
+func (o *outbox) cork() {
+	o.mu.Lock()
+	o.corked = true
+	o.mu.Unlock()
+}
+
+// uncork writes what is held, and makes what is sent from now on be written at once.
+func (o *outbox) uncork() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.corked = false
+	o.putHeld()
+}
+
+// flush writes what is held. It is for what must not wait for the reader, which may have
+// lost its processor.
+func (o *outbox) flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.putHeld()
+}
+
+// put writes b or queues a copy of what is not taken at once. It MUST be called with the
+// mutex held, and nothing held back.
+func (o *outbox) put(b []byte) {
 	if o.raw != nil && !o.writing {
 		if b = o.write(b); o.err != nil {
 			return
@@ -143,7 +207,7 @@ func (o *outbox) abort(err error) {
 		o.err = err
 	}
 	o.all.remove(o, len(o.pending))
-	o.pending = nil
+	o.pending, o.held = nil, nil
 	o.conn.Close() // see portmux.Conn: it does not say goodbye to who does not listen
 }
 
@@ -185,10 +249,11 @@ func (o *outbox) take() []byte {
 	return batch
 }
 
-// finish writes what is queued, for a few seconds at most, and closes the
+// finish writes what is held and queued, for a few seconds at most, and closes the
 // connection. It returns why the connection was closed before, if it was.
 func (o *outbox) finish() error {
 	o.mu.Lock()
+	o.putHeld()
 	o.finishing = true
 	if o.writing {
 		o.conn.SetWriteDeadline(time.Now().Add(lingerTimeout)) // also for a write that hangs now

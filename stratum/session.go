@@ -156,6 +156,7 @@ func (s *session) deliver(now time.Time) {
 	defer s.mu.Unlock()
 	if s.ready {
 		s.sendJob(now)
+		s.out.flush()
 	}
 }
 
@@ -264,6 +265,7 @@ func (s *session) tick(now time.Time) (expired bool) {
 	}
 	if now.Sub(s.lastNotify) >= notifyEvery || s.difficultyChanged() {
 		s.sendJob(now)
+		s.out.flush()
 	}
 	return false
 }

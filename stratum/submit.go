@@ -207,6 +207,7 @@ func (s *session) admit(j *liveJob, hash *chainhash.Hash, number *uint256.Uint25
 // handOn gives a solution to the source and waits for what it was and for the
 // verdict on the share, in the miner's terms.
 func (s *session) handOn(ctx context.Context, j *liveJob, solution mining.Solution, worker string) (outcome mining.Outcome, e *stratumError) {
+	s.out.uncork() // answers do not wait for the verdict
 	solution.Worker = worker
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()
