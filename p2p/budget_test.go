@@ -63,7 +63,7 @@ func TestPushedBeyondBudget(t *testing.T) {
 	if a.chain.Accepts() != 10 || asked[0] != list[10].ID() || len(asked) != sent-10 {
 		t.Errorf("%d judged, %d asked for", a.chain.Accepts(), len(asked))
 	}
-	m.send(&message.Shares{Raw: raw}) // known or asked for, all of them
+	m.send(&message.Shares{Raw: raw})                                         // known or asked for, all of them
 	eventually(t, "the rest", func() bool { return a.Stats().Valid == sent }) // counted after they are accepted
 	if st := a.Stats(); a.chain.Len() != sent || st.Invalid != 0 || a.ConnectedCount() != 1 {
 		t.Errorf("%+v", st)
