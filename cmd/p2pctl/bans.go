@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/p2poold/p2poold/internal/human"
 	"github.com/p2poold/p2poold/internal/rpcserver"
 )
 
@@ -20,6 +21,6 @@ func banTable(w io.Writer, bans []rpcserver.BanInfo, now time.Time) {
 			kind = "discouraged"
 		}
 		until := time.Unix(b.BannedUntil, 0)
-		row(w, b.Address, kind, ago(b.BanCreated, now), until.UTC().Format(time.DateTime), span(until.Sub(now)), b.Reason)
+		row(w, b.Address, kind, human.Ago(b.BanCreated, now), until.UTC().Format(time.DateTime), human.Span(until.Sub(now)), b.Reason)
 	}
 }

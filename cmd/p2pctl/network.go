@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"strconv"
 	"time"
@@ -19,7 +20,7 @@ func networkTable(w io.Writer, v rpcserver.NetworkInfo, _ time.Time) {
 		case !n.Reachable:
 			found = "out of reach"
 		}
-		row(w, n.Name, found, or(n.Proxy, "-"), n.ConnectionsIn, n.ConnectionsOut)
+		row(w, n.Name, found, cmp.Or(n.Proxy, "-"), n.ConnectionsIn, n.ConnectionsOut)
 	}
 	row(w, "all", "", "", v.ConnectionsIn, v.ConnectionsOut)
 	for i, a := range v.LocalAddresses {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 
 // termRows says whom the node's jobs pay.
 func termRows(w io.Writer, v *rpcserver.Info) {
-	row(w, "Payout address", or(v.Address, "none: miners must log in with their own"))
+	row(w, "Payout address", cmp.Or(v.Address, "none: miners must log in with their own"))
 	for _, address := range v.Addresses[min(1, len(v.Addresses)):] {
 		row(w, "", address)
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math/big"
 	"strings"
 	"time"
 
+	"github.com/p2poold/p2poold/internal/human"
 	"github.com/p2poold/p2poold/internal/rpcserver"
 )
 
@@ -17,12 +19,12 @@ const payeeWidth = 42
 // payoutTable writes the list of payees, or a page about one of them.
 func payoutTable(w io.Writer, p rpcserver.Payouts, _ time.Time) {
 	row(w, fmt.Sprintf("Bitcoin block %d, share %d: coinbase %s BTC, finder fee %s BTC, at most %d outputs",
-		p.BitcoinHeight, p.Height, bitcoins(p.CoinbaseValue), bitcoins(p.FinderFee), p.Class))
+		p.BitcoinHeight, p.Height, human.Bitcoins(p.CoinbaseValue), human.Bitcoins(p.FinderFee), p.Class))
 	switch {
 	case p.Payees == 0:
 		row(w, "no shares in the window: the finder is paid everything")
 	case len(p.Payouts) == 0:
-		row(w, fmt.Sprintf("nobody after the first %d: the window has %s", p.Skipped, plural(p.Payees, "payee")))
+		row(w, fmt.Sprintf("nobody after the first %d: the window has %s", p.Skipped, human.Plural(p.Payees, "payee")))
 	case len(p.Payouts) == 1:
 		payeePage(w, &p, &p.Payouts[0])
 	default:
@@ -46,17 +48,17 @@ func payeeList(w io.Writer, p *rpcserver.Payouts) {
 		o := &p.Payouts[i]
 		owed += o.Owed
 		paid += o.Amount
-		cells := []any{middle(or(o.Address, o.Script), payeeWidth), bitcoins(o.Owed), bitcoins(o.Amount)}
+		cells := []any{human.Middle(cmp.Or(o.Address, o.Script), payeeWidth), human.Bitcoins(o.Owed), human.Bitcoins(o.Amount)}
 		for _, c := range o.Classes {
 			cells = append(cells, chance(c))
 		}
 		row(w, cells...)
 	}
-	count, last := plural(p.Payees, "payee"), p.Skipped+len(p.Payouts)
+	count, last := human.Plural(p.Payees, "payee"), p.Skipped+len(p.Payouts)
 	if len(p.Payouts) < p.Payees {
 		count = fmt.Sprintf("payees %d to %d of %d", p.Skipped+1, last, p.Payees)
 	}
-	row(w, count, bitcoins(owed), bitcoins(paid), "")
+	row(w, count, human.Bitcoins(owed), human.Bitcoins(paid), "")
 	row(w, "Class columns: chance to be paid by a block of that class; exact: always, and just what is owed.")
 	if prizes := prizes(p.Payouts); prizes != "" {
 		row(w, "Who is drawn gets (BTC): "+prizes)
@@ -74,7 +76,7 @@ func prizes(rows []rpcserver.Payout) string {
 		for _, c := range rows[i].Classes {
 			if !c.Exact && c.Probability > 0 && !seen[c.Class] {
 				seen[c.Class] = true
-				list = append(list, fmt.Sprintf("%s at %d", bitcoins(c.Amount), c.Class))
+				list = append(list, fmt.Sprintf("%s at %d", human.Bitcoins(c.Amount), c.Class))
 			}
 		}
 	}
@@ -83,15 +85,15 @@ func prizes(rows []rpcserver.Payout) string {
 
 // payeePage tells everything about one payee.
 func payeePage(w io.Writer, p *rpcserver.Payouts, o *rpcserver.Payout) {
-	row(w, "Address", or(o.Address, o.Script))
-	row(w, "Place", fmt.Sprintf("%d of %s", p.Skipped+1, plural(p.Payees, "payee")))
-	row(w, "Score", percent(part(o.Score, p.TotalScore))+" of all scores")
-	row(w, "Owed", bitcoins(o.Owed)+" BTC")
-	row(w, "This block", bitcoins(o.Amount)+" BTC")
+	row(w, "Address", cmp.Or(o.Address, o.Script))
+	row(w, "Place", fmt.Sprintf("%d of %s", p.Skipped+1, human.Plural(p.Payees, "payee")))
+	row(w, "Score", human.Percent(part(o.Score, p.TotalScore))+" of all scores")
+	row(w, "Owed", human.Bitcoins(o.Owed)+" BTC")
+	row(w, "This block", human.Bitcoins(o.Amount)+" BTC")
 	row(w)
 	row(w, "CLASS", "CHANCE", "PAYMENT (BTC)")
 	for _, c := range o.Classes {
-		row(w, c.Class, chance(c), bitcoins(c.Amount))
+		row(w, c.Class, chance(c), human.Bitcoins(c.Amount))
 	}
 }
 
@@ -100,7 +102,7 @@ func chance(c rpcserver.ClassChance) string {
 	if c.Exact {
 		return "exact"
 	}
-	return percent(c.Probability)
+	return human.Percent(c.Probability)
 }
 
 // part divides a score by the sum of all. Scores have up to 58 digits.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/p2poold/p2poold/internal/human"
 	"github.com/p2poold/p2poold/internal/rpcserver"
 )
 
@@ -67,18 +69,18 @@ func cleaned(text string) string {
 func infoTable(w io.Writer, v rpcserver.Info, now time.Time) {
 	row(w, "Version", v.Version)
 	row(w, "Network, pool", v.Network+", "+v.Pool)
-	row(w, "Running for", span(time.Duration(v.Uptime)*time.Second))
+	row(w, "Running for", human.Span(time.Duration(v.Uptime)*time.Second))
 	termRows(w, &v)
 	if v.Starting {
 		row(w, "Tip", "not loaded yet")
 	} else {
-		row(w, "Tip", or(v.Tip, "none yet"))
+		row(w, "Tip", cmp.Or(v.Tip, "none yet"))
 		row(w, "Share height", fmt.Sprint(v.Height)+syncState(&v))
-		row(w, "Share difficulty", difficulty(v.ShareDifficulty))
+		row(w, "Share difficulty", human.Difficulty(v.ShareDifficulty))
 	}
 	row(w, "Peers", fmt.Sprintf("%d (%d inbound, %d outbound)", v.Peers, v.PeersInbound, v.PeersOutbound))
-	row(w, "Miners", fmt.Sprintf("%s on %s", plural(v.Workers, "worker"), plural(v.StratumConnections, "connection")))
-	row(w, "Hash rate", fmt.Sprintf("%s here, %s in the pool", hashRate(v.HashRate), poolRate(&v)))
+	row(w, "Miners", fmt.Sprintf("%s on %s", human.Plural(v.Workers, "worker"), human.Plural(v.StratumConnections, "connection")))
+	row(w, "Hash rate", fmt.Sprintf("%s here, %s in the pool", human.HashRate(v.HashRate), poolRate(&v)))
 	row(w, "Bitcoin node", bitcoindState(&v.Bitcoind, now))
 	bitcoinNodes(w, v.Bitcoind.Nodes)
 	if v.Healthy {
@@ -109,7 +111,7 @@ func syncState(v *rpcserver.Info) string {
 		text += fmt.Sprintf(", %.0f/s", v.Sync.Rate)
 	}
 	if v.Sync.TimeLeft > 0 {
-		text += fmt.Sprintf(", %s left", span(time.Duration(v.Sync.TimeLeft)*time.Second))
+		text += fmt.Sprintf(", %s left", human.Span(time.Duration(v.Sync.TimeLeft)*time.Second))
 	}
 	return text
 }
@@ -119,7 +121,7 @@ func poolRate(v *rpcserver.Info) string {
 	if v.Starting {
 		return "unknown"
 	}
-	return hashRate(v.PoolHashRate)
+	return human.HashRate(v.PoolHashRate)
 }
 
 // bitcoindState is the state of the Bitcoin node in one line.
@@ -128,9 +130,9 @@ func bitcoindState(b *rpcserver.BitcoindInfo, now time.Time) string {
 	case b.InitialDownload:
 		return "still syncing: " + b.Error
 	case !b.Connected:
-		return "not connected: " + or(b.Error, "no answer yet")
+		return "not connected: " + cmp.Or(b.Error, "no answer yet")
 	}
-	return fmt.Sprintf("at height %d, newest template %s old", b.BitcoinHeight, ago(b.LastTemplate, now))
+	return fmt.Sprintf("at height %d, newest template %s old", b.BitcoinHeight, human.Ago(b.LastTemplate, now))
 }
 
 // bitcoinNodes lists the Bitcoin nodes if there are several.
@@ -165,8 +167,8 @@ func peerTable(w io.Writer, peers []rpcserver.PeerInfo, now time.Time) {
 		if p.Ping > 0 {
 			ping = fmt.Sprintf("%.0f ms", p.Ping*1000)
 		}
-		row(w, p.ID, p.Addr, direction, p.Transport, ago(p.Connected, now), ping, p.Height,
-			withPrefix(float64(p.BytesSent))+"B", withPrefix(float64(p.BytesRecv))+"B", p.Score, p.UserAgent)
+		row(w, p.ID, p.Addr, direction, p.Transport, human.Ago(p.Connected, now), ping, p.Height,
+			human.WithPrefix(float64(p.BytesSent))+"B", human.WithPrefix(float64(p.BytesRecv))+"B", p.Score, p.UserAgent)
 	}
 }
 
@@ -177,8 +179,8 @@ func minerTable(w io.Writer, miners []rpcserver.MinerInfo, now time.Time) {
 	}
 	row(w, "WORKER", "ADDRESS", "HASH RATE", "1 DAY", "DIFFICULTY", "BEST", "ACCEPTED", "REJECTED", "STALE", "LATENCY", "SHARES", "LAST", "CONNECTED", "USER AGENT")
 	for _, m := range miners {
-		row(w, or(m.Worker, "-"), m.Address, hashRate(m.HashRate), hashRate(m.HashRateDay), difficulty(m.Difficulty), difficulty(m.BestDifficulty),
-			m.Accepted, m.Rejected, stale(m.Stale, m.DeadOnArrival), latency(&m), m.Shares, ago(m.LastSubmit, now), connected(&m, now), m.UserAgent)
+		row(w, cmp.Or(m.Worker, "-"), m.Address, human.HashRate(m.HashRate), human.HashRate(m.HashRateDay), human.Difficulty(m.Difficulty), human.Difficulty(m.BestDifficulty),
+			m.Accepted, m.Rejected, stale(m.Stale, m.DeadOnArrival), latency(&m), m.Shares, human.Ago(m.LastSubmit, now), connected(&m, now), m.UserAgent)
 	}
 }
 
@@ -189,8 +191,8 @@ func minerAddressTable(w io.Writer, list []rpcserver.MinerAddress, now time.Time
 	}
 	row(w, "ADDRESS", "WORKERS", "CONNECTIONS", "1 MINUTE", "5 MINUTES", "1 HOUR", "1 DAY", "7 DAYS", "BEST", "ACCEPTED", "REJECTED", "STALE", "SHARES", "LAST")
 	for _, a := range list {
-		row(w, a.Address, a.Workers, a.Connections, hashRate(a.HashRateMinute), hashRate(a.HashRate), hashRate(a.HashRateHour), hashRate(a.HashRateDay),
-			hashRate(a.HashRateWeek), difficulty(a.BestDifficulty), a.Accepted, a.Rejected, stale(a.Stale, a.DeadOnArrival), a.Shares, ago(a.LastSubmit, now))
+		row(w, a.Address, a.Workers, a.Connections, human.HashRate(a.HashRateMinute), human.HashRate(a.HashRate), human.HashRate(a.HashRateHour), human.HashRate(a.HashRateDay),
+			human.HashRate(a.HashRateWeek), human.Difficulty(a.BestDifficulty), a.Accepted, a.Rejected, stale(a.Stale, a.DeadOnArrival), a.Shares, human.Ago(a.LastSubmit, now))
 	}
 }
 
@@ -219,9 +221,9 @@ func connected(m *rpcserver.MinerInfo, now time.Time) string {
 	case 0:
 		return "no"
 	case 1:
-		return ago(m.Connected, now)
+		return human.Ago(m.Connected, now)
 	}
-	return fmt.Sprintf("%s (%d times)", ago(m.Connected, now), m.Connections)
+	return fmt.Sprintf("%s (%d times)", human.Ago(m.Connected, now), m.Connections)
 }
 
 func blockTable(w io.Writer, blocks []rpcserver.FoundBlock, now time.Time) {
@@ -235,7 +237,7 @@ func blockTable(w io.Writer, blocks []rpcserver.FoundBlock, now time.Time) {
 		if b.Own {
 			here = "found here"
 		}
-		row(w, b.Height, b.Hash, ago(b.Time, now), b.Status, b.Confirmations, bitcoins(b.Value), b.ShareHeight, b.Address, here)
+		row(w, b.Height, b.Hash, human.Ago(b.Time, now), b.Status, b.Confirmations, human.Bitcoins(b.Value), b.ShareHeight, b.Address, here)
 	}
 }
 
@@ -250,7 +252,7 @@ func shareTable(w io.Writer, shares []rpcserver.ShareSummary, now time.Time) {
 		if s.Bitcoin {
 			block = fmt.Sprintf("Bitcoin block %d", s.BitcoinHeight)
 		}
-		row(w, height, short(s.Hash), ago(s.Time, now), difficulty(s.ShareDifficulty), s.Class, uncles, s.Address, s.Tag, block)
+		row(w, height, human.ShortHash(s.Hash), human.Ago(s.Time, now), human.Difficulty(s.ShareDifficulty), s.Class, uncles, s.Address, s.Tag, block)
 	}
 	for i := range shares {
 		s := &shares[i]

@@ -29,6 +29,7 @@ var floors = [][]family{
 		{{"blockchain/rawtx"}},
 		{{"internal/atomicfile"}},
 		{{"internal/childproc"}},
+		{{"internal/human"}},
 		{{"internal/lossynet"}},
 	},
 	{{{"blockchain/chainparams"}}},

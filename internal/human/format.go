@@ -1,4 +1,4 @@
-package main
+package human
 
 import (
 	"fmt"
@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// hashRate writes a rate with a prefix: "1.23 TH/s".
-func hashRate(rate float64) string { return withPrefix(rate) + "H/s" }
+// HashRate writes a rate with a prefix: "1.23 TH/s".
+func HashRate(rate float64) string { return WithPrefix(rate) + "H/s" }
 
-// difficulty writes a difficulty with a prefix: "4.56 k".
-func difficulty(d float64) string { return strings.TrimSpace(withPrefix(d)) }
+// Difficulty writes a difficulty with a prefix: "4.56 k".
+func Difficulty(d float64) string { return strings.TrimSpace(WithPrefix(d)) }
 
-// withPrefix writes a number with three digits and the SI prefix that fits,
+// WithPrefix writes a number with three digits and the SI prefix that fits,
 // followed by a space or the prefix: "1.23 k", "12.0 ".
-func withPrefix(v float64) string {
+func WithPrefix(v float64) string {
 	if v <= 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return "0 "
 	}
@@ -40,8 +40,8 @@ func withPrefix(v float64) string {
 // satPerBTC is the number of satoshis in a bitcoin.
 const satPerBTC = 100_000_000
 
-// bitcoins writes an amount of satoshis in bitcoins, exactly.
-func bitcoins(sat int64) string {
+// Bitcoins writes an amount of satoshis in bitcoins, exactly.
+func Bitcoins(sat int64) string {
 	sign := ""
 	u := uint64(sat)
 	if sat < 0 {
@@ -50,8 +50,8 @@ func bitcoins(sat int64) string {
 	return fmt.Sprintf("%s%d.%08d", sign, u/satPerBTC, u%satPerBTC)
 }
 
-// span writes a duration in its two largest units: "3d 4h".
-func span(d time.Duration) string {
+// Span writes a duration in its two largest units: "3d 4h".
+func Span(d time.Duration) string {
 	s := int64(d / time.Second)
 	switch {
 	case s < 0:
@@ -66,16 +66,16 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%dd %dh", s/(24*3600), s/3600%24)
 }
 
-// ago writes a Unix time as its age; 0 is "never".
-func ago(unix int64, now time.Time) string {
+// Ago writes a Unix time as its age; 0 is "never".
+func Ago(unix int64, now time.Time) string {
 	if unix == 0 {
 		return "never"
 	}
-	return span(now.Sub(time.Unix(unix, 0)))
+	return Span(now.Sub(time.Unix(unix, 0)))
 }
 
-// short cuts a hash to its distinctive end: the front of a share's hash is zeros.
-func short(hash string) string {
+// ShortHash cuts a hash to its distinctive end: the front of a share's hash is zeros.
+func ShortHash(hash string) string {
 	const digits = 16
 	if len(hash) <= digits {
 		return hash
@@ -83,9 +83,9 @@ func short(hash string) string {
 	return "…" + hash[len(hash)-digits:]
 }
 
-// percent writes a probability or a part, in [0, 1], in at most seven characters:
+// Percent writes a probability or a part, in [0, 1], in at most seven characters:
 // "80.0%". What is neither nothing nor all is not written as such.
-func percent(part float64) string {
+func Percent(part float64) string {
 	switch p := part * 100; {
 	case part <= 0 || math.IsNaN(part):
 		return "0%"
@@ -103,25 +103,17 @@ func percent(part float64) string {
 	return ">99.9%"
 }
 
-// middle takes the middle out of a text that is longer than most characters. Of
+// Middle takes the middle out of a text that is longer than most characters. Of
 // an address, both ends are left to tell it from others.
-func middle(text string, most int) string {
+func Middle(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
 	return text[:most/2-1] + "…" + text[len(text)-most/2:]
 }
 
-// or returns text, or other if text is empty.
-func or(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
-}
-
-// plural writes a count with its noun.
-func plural(n int, noun string) string {
+// Plural writes a count with its noun.
+func Plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
