@@ -143,3 +143,13 @@ func BenchmarkNewTip(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWindowEntries is how long the chain is locked for a list of who found what.
+func BenchmarkWindowEntries(b *testing.B) {
+	c := benchChain(b, 10_000)
+	c.WindowEntries(c.tip.id, c.tip.headerBits) // moves the window there
+	b.ReportAllocs()
+	for b.Loop() {
+		c.WindowEntries(c.tip.id, c.tip.headerBits)
+	}
+}

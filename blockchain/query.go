@@ -6,6 +6,7 @@ import (
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/decred/dcrd/math/uint256"
 
+	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/target"
 )
 
@@ -254,6 +255,25 @@ func (c *Chain) Window(parent chainhash.Hash, headerBits uint32) Window {
 		w.Uncles += len(moved.nodes.at(i).paid.Uncles)
 	}
 	return w
+}
+
+// WindowEntries returns what the window behind a share is made of, oldest first; nil
+// where Window is zero. The entries don't change any more, so that they can be read
+// without the chain's lock, and must not be changed.
+func (c *Chain) WindowEntries(parent chainhash.Hash, headerBits uint32) []*payout.Entry {
+	n := c.nodes[parent]
+	if n == nil {
+		return nil
+	}
+	moved := c.moveWindow(n, headerBits)
+	if moved == nil {
+		return nil
+	}
+	entries := make([]*payout.Entry, moved.nodes.len())
+	for i := range entries {
+		entries[i] = moved.nodes.at(i).entry()
+	}
+	return entries
 }
 
 // Hashrate estimates the pool's hashrate in hashes per second from the work of

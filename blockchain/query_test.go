@@ -35,6 +35,9 @@ func TestQueriesOfNothing(tt *testing.T) {
 	if c.Hashrate(5) != 0 || c.Window(none, t.Params.Bitcoin.PowLimitBits) != (blockchain.Window{}) || c.Stats() != (blockchain.Stats{}) {
 		t.Error("figures of an empty chain")
 	}
+	if e := c.WindowEntries(none, t.Params.Bitcoin.PowLimitBits); e != nil {
+		t.Errorf("entries of an empty chain: %v", e)
+	}
 	// The first share of all pays its finder everything.
 	r, err := c.Payouts(none, t.Params.Bitcoin.PowLimitBits, 100, share.Class12)
 	if err != nil || r.Finder != 100 || len(r.Payouts) != 0 {
@@ -94,6 +97,37 @@ func TestLimitedAnswers(tt *testing.T) {
 	}
 	if ids := t.chain.AfterLocator(nil, chainhash.Hash{}, 0); len(ids) != 0 {
 		t.Errorf("%d ids of none", len(ids))
+	}
+}
+
+// TestWindowEntries: the window is told as it is counted, of any share of a chain with
+// uncles and branches.
+func TestWindowEntries(tt *testing.T) {
+	t := newTest(tt)
+	names := tangle(t)
+	t.addBitcoin("B1")
+	t.accept(names...)
+	bits := t.Params.Bitcoin.PowLimitBits
+	withUncles := 0
+	for _, info := range t.chain.Latest(math.MaxInt) {
+		w, entries := t.chain.Window(info.ID, bits), t.chain.WindowEntries(info.ID, bits)
+		uncles := 0
+		for i, e := range entries {
+			uncles += len(e.Uncles)
+			if e.Height != w.First+uint32(i) {
+				t.Fatalf("entry %d of %v has height %d, not %d", i, info.ID, e.Height, w.First+uint32(i))
+			}
+		}
+		if len(entries) != w.Shares || uncles != w.Uncles {
+			t.Errorf("%d entries with %d uncles behind %v, want %+v", len(entries), uncles, info.ID, w)
+		}
+		withUncles += uncles
+	}
+	if withUncles == 0 {
+		t.Error("no uncles: this tests little")
+	}
+	if e := t.chain.WindowEntries(t.chain.Tip().ID, 0); e != nil {
+		t.Errorf("entries for bits that are no target: %d", len(e))
 	}
 }
 

@@ -370,6 +370,9 @@ func TestQueries(t *testing.T) {
 	if w := f.Window(f.id("m29"), f.Params.Bitcoin.PowLimitBits); w.Shares != 20 || w.Last != 30 {
 		t.Errorf("%+v", w)
 	}
+	if e := f.WindowEntries(f.id("m29"), f.Params.Bitcoin.PowLimitBits); len(e) != 20 || e[19].Height != 30 {
+		t.Errorf("%d entries", len(e))
+	}
 	if f.Hashrate(10) <= 0 {
 		t.Error("no hashrate")
 	}

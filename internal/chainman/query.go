@@ -130,6 +130,14 @@ func (m *Manager) Window(parent chainhash.Hash, headerBits uint32) blockchain.Wi
 	return m.chain.Window(parent, headerBits)
 }
 
+// WindowEntries returns what the payout window behind a share is made of, oldest
+// first. It takes the lock for writing, as Payouts does, for a millisecond or two.
+func (m *Manager) WindowEntries(parent chainhash.Hash, headerBits uint32) []*payout.Entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.chain.WindowEntries(parent, headerBits)
+}
+
 // Hashrate estimates the pool's hashrate, in hashes per second, over the last
 // main-chain shares.
 func (m *Manager) Hashrate(shares int) float64 {
