@@ -93,9 +93,13 @@ var answers = map[string]any{
 }
 
 // TestFields compares names, order and types of all fields.
-func TestFields(t *testing.T) {
-	doc := read(t, "docs/rpc.md")
-	for heading, answer := range answers {
+func TestFields(t *testing.T) { compareFields(t, "docs/rpc.md", answers) }
+
+// compareFields compares a document's tables of fields with types, by their headings.
+func compareFields(t *testing.T, name string, types map[string]any) {
+	t.Helper()
+	doc := read(t, name)
+	for heading, answer := range types {
 		var want, got [][]string
 		typ := reflect.TypeOf(answer)
 		for i := range typ.NumField() {

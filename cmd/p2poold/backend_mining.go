@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/decred/dcrd/math/uint256"
+
 	"github.com/p2poold/p2poold/blockchain/payout"
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/internal/rpcserver"
@@ -41,12 +43,10 @@ func (b backend) Payouts(_ context.Context, q rpcserver.PayoutQuery) (*rpcserver
 	if err != nil {
 		return nil, err
 	}
-	scores, err := b.n.chain.Scores(tip.ID, t.Bits)
+	odds, total, err := b.odds(w)
 	if err != nil {
 		return nil, err
 	}
-	table := payout.NewTable(scores)
-	total, odds := table.Total(), table.Odds(b.n.cfg.params, t.CoinbaseValue)
 	first, end, err := listed(odds, payee, &q)
 	if err != nil {
 		return nil, err
@@ -60,6 +60,18 @@ func (b backend) Payouts(_ context.Context, q rpcserver.PayoutQuery) (*rpcserver
 		out.Tip = tip.ID.String()
 	}
 	return out, nil
+}
+
+// odds returns what all payees of the window behind some work are owed, and the sum of
+// their scores.
+func (b backend) odds(w *mining.Work) (*payout.Odds, uint256.Uint256, error) {
+	t := w.Template()
+	scores, err := b.n.chain.Scores(w.Tip().ID, t.Bits)
+	if err != nil {
+		return nil, uint256.Uint256{}, err
+	}
+	table := payout.NewTable(scores)
+	return table.Odds(b.n.cfg.params, t.CoinbaseValue), table.Total(), nil
 }
 
 // payoutQuery returns the class that a query shows, and the script of the only

@@ -25,7 +25,7 @@ func (n *node) buildStratum() error {
 		Source: n.minerSource(),
 		Params: n.cfg.params.Bitcoin, Payees: n.payees, Notice: n.cfg.payoutNotice(),
 		Devices: c.devices, NodeForInvalid: c.InvalidAddress == invalidNode, MinDifficulty: c.MinDifficulty,
-		HTTP: n.statusPage(), OpenListener: n.openMiners, StateFile: n.cfg.minersFile(), Log: n.logs.logger(subsysStratum),
+		HTTP: n.webPages(), OpenListener: n.openMiners, StateFile: n.cfg.minersFile(), Log: n.logs.logger(subsysStratum),
 	}
 	if !c.NoTLS {
 		n.tlsCert, err = tlscert.Open(tlscert.Config{
@@ -48,41 +48,12 @@ func (n *node) buildStratum() error {
 // minerSource is where miners' work comes from.
 func (n *node) minerSource() miningSource { return miningSource{stratum.FromGenerator(n.generator), n} }
 
-// statusPage is what browsers see on the miners' port; nil: nothing.
-func (n *node) statusPage() http.Handler {
+// webPages is what browsers see on the miners' port; nil: nothing.
+func (n *node) webPages() http.Handler {
 	if n.cfg.Stratum.NoStatus {
 		return nil
 	}
-	return web.New(pageStatus{n})
-}
-
-// pageStatus tells the status page what everybody may know.
-type pageStatus struct{ n *node }
-
-// Status implements web.Backend.
-func (p pageStatus) Status(ctx context.Context) (*web.Status, error) {
-	info, err := backend(p).Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	status := &web.Status{
-		Name: "p2poold", Version: info.Version, Network: info.Network, Pool: info.Pool,
-		Starting: info.Starting, Height: info.Height, Bitcoin: info.Bitcoind.BitcoinHeight,
-		PoolHashRate: info.PoolHashRate, HashRate: info.HashRate,
-		Connections: info.StratumConnections, Peers: info.Peers,
-		Reasons: []string{}, NeedsAddress: len(info.Addresses) == 0, TLS: p.n.tlsCert != nil,
-	}
-	// Strangers are told what miners are. Other reasons of health may name the
-	// operator's machines and files.
-	if source := p.n.minerSource(); source.Work() != nil {
-		status.Working = true
-	} else {
-		status.Reasons = append(status.Reasons, source.Reason())
-	}
-	if status.TLS {
-		status.Fingerprint = p.n.tlsCert.Info().Fingerprint
-	}
-	return status, nil
+	return web.New(&dashboard{n: n})
 }
 
 // openMiners opens a port for miners.

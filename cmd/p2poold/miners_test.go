@@ -40,10 +40,13 @@ func browse(t *testing.T, url string) (code int, body string) {
 }
 
 // login logs a miner in and returns the answer.
-func login(t *testing.T, conn net.Conn) string {
+func login(t *testing.T, conn net.Conn) string { return loginAs(t, conn, "", regP2WPKH) }
+
+// loginAs is login with a user agent and a user name, neither of which may have quotes.
+func loginAs(t *testing.T, conn net.Conn, userAgent, user string) string {
 	t.Helper()
 	conn.SetDeadline(time.Now().Add(patience))
-	fmt.Fprint(conn, `{"id":1,"method":"mining.subscribe","params":[]}`+"\n"+`{"id":2,"method":"mining.authorize","params":["`+regP2WPKH+`","x"]}`+"\n")
+	fmt.Fprintf(conn, `{"id":1,"method":"mining.subscribe","params":["%s"]}`+"\n"+`{"id":2,"method":"mining.authorize","params":["%s","x"]}`+"\n", userAgent, user)
 	for in := bufio.NewScanner(conn); in.Scan(); {
 		if strings.Contains(in.Text(), `"id":2`) {
 			return in.Text()
@@ -82,7 +85,10 @@ func TestMinersPort(t *testing.T) {
 		status.Network != "regtest" || status.Bitcoin != 3 || !status.Working || status.NeedsAddress || len(status.Reasons) != 0 {
 		t.Errorf("%s", body)
 	}
-	if _, body := browse(t, "http://"+addr+"/"); !strings.Contains(body, "stratum+ssl://"+addr) || !strings.Contains(body, status.Fingerprint) {
+	if _, body := browse(t, "http://"+addr+"/"); !strings.Contains(body, "stratum+tcp://"+addr) || !strings.Contains(body, "stratum+ssl://"+addr) || !strings.Contains(body, status.Fingerprint) {
+		t.Errorf("%s", body)
+	}
+	if _, body := browse(t, "https://"+onlyTLS+"/"); strings.Contains(body, "stratum+tcp://") || !strings.Contains(body, "stratum+ssl://"+onlyTLS) {
 		t.Errorf("%s", body)
 	}
 

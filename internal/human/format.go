@@ -63,6 +63,9 @@ func Span(d time.Duration) string {
 	case s < 24*3600:
 		return fmt.Sprintf("%dh %dm", s/3600, s/60%60)
 	}
+	if days := s / (24 * 3600); days >= 2*365 {
+		return fmt.Sprintf("%dy %dd", days/365, days%365)
+	}
 	return fmt.Sprintf("%dd %dh", s/(24*3600), s/3600%24)
 }
 

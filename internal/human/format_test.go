@@ -34,7 +34,8 @@ func TestFormats(t *testing.T) {
 			t.Errorf("Middle(%q) = %q, want %q", text, got, want)
 		}
 	}
-	for d, want := range map[time.Duration]string{-time.Second: "0s", 59 * time.Second: "59s", time.Hour: "1h 0m", 50 * time.Hour: "2d 2h"} {
+	for d, want := range map[time.Duration]string{-time.Second: "0s", 59 * time.Second: "59s", time.Hour: "1h 0m", 50 * time.Hour: "2d 2h",
+		729 * 24 * time.Hour: "729d 0h", 740 * 24 * time.Hour: "2y 10d", math.MaxInt64: "292y 171d"} {
 		if got := Span(d); got != want {
 			t.Errorf("Span(%v) = %q, want %q", d, got, want)
 		}
