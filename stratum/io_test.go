@@ -273,7 +273,7 @@ func awaitJob(t testing.TB, r *bufio.Reader) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(line, "mining.notify") {
+		if strings.Contains(line, `"method":"mining.notify"`) { // the answer to mining.subscribe has the word, too
 			return
 		}
 	}
