@@ -7,7 +7,7 @@ GO        ?= go
 BLOCKS    ?= 0
 HASHRATE  ?= 2M
 FUZZTIME  ?= 30s
-FAULTTIME ?= 1h
+FAULTTIME ?= 100m
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race bench fuzz soak lint demo clean
@@ -35,7 +35,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
-soak: ## 1,000 kills and 1,000 flipped bits; a million templates; a million bad frames, hostile peers, memory under a flood; 100 virtual days and FAULTTIME (1h) of network faults
+soak: ## 1,000 kills and 1,000 flipped bits; a million templates; a million bad frames, hostile peers, memory under a flood; 100 virtual days and FAULTTIME (100m) of network faults
 	P2POOL_KILLS=1000 P2POOL_FLIPS=1000 $(GO) test -count=1 -v -timeout 60m -run 'TestKillAtRandom|TestDamagedDatabase' ./internal/harness
 	P2POOL_TEMPLATES=1000000 $(GO) test -count=1 -v -timeout 2h -run 'TestRandomTemplates' ./mining
 	P2POOL_FRAMES=1000000 $(GO) test -count=1 -v -timeout 30m -run 'TestBadFrames' ./p2p/peer

@@ -25,11 +25,14 @@ const (
 	// soakFilled is when most of it has: the 8,000 shares that netsync remembers as
 	// announced take 33 minutes.
 	soakFilled = 35 * time.Minute
-	// maxSlope is how fast memory may grow from then on, in MiB per hour, with less than
-	// two standard deviations of chance, and slopeTime how long the soak must run for that
-	// to mean something.
+	// maxSlope is how fast a node's memory may grow from then on, in MiB per hour, two
+	// standard deviations of chance included, and slopeTime how long the soak must run for
+	// that to be small enough.
 	maxSlope  = 1.0
-	slopeTime = 50 * time.Minute
+	slopeTime = 90 * time.Minute
+	// soakBatch is the time of which one mean is taken: samples that follow each other
+	// see the same buffers of LevelDB, of up to 2 MiB a node, and are not independent.
+	soakBatch = 5 * time.Minute
 )
 
 // soakWindow is short enough for the nodes of the soak to forget shares after two
@@ -173,10 +176,11 @@ func realSoak(t *testing.T, length time.Duration) {
 	if filled < 0 {
 		filled = len(samples) / 2
 	}
-	slope, deviation := trend(samples[filled:])
-	t.Logf("from %v on the heap of all nodes together grows by %+.2f ± %.2f MiB an hour", samples[filled].at.Round(time.Second), slope, deviation)
-	if length >= slopeTime && slope-2*deviation > maxSlope {
-		t.Errorf("memory grows by %.2f MiB an hour", slope)
+	slope, deviation := trend(batches(samples[filled:]))
+	slope, deviation = slope/faultNodes, deviation/faultNodes
+	t.Logf("from %v on the heap grows by %+.2f ± %.2f MiB an hour and node", samples[filled].at.Round(time.Second), slope, deviation)
+	if length >= slopeTime && slope+2*deviation > maxSlope {
+		t.Errorf("memory may grow by %.2f MiB an hour", slope+2*deviation)
 	}
 	if last.goroutines > first.goroutines+5 || last.files > first.files+5 {
 		t.Error("goroutines or descriptors become more")
@@ -208,6 +212,19 @@ func takeSample(at time.Duration) sample {
 	runtime.ReadMemStats(&m)
 	files, _ := os.ReadDir("/proc/self/fd")
 	return sample{at, float64(m.HeapAlloc) / (1 << 20), runtime.NumGoroutine(), len(files)}
+}
+
+// batches returns the means of the samples of each soakBatch.
+func batches(list []sample) (means []sample) {
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].at-list[0].at < soakBatch {
+			n++
+		}
+		means = append(means, middle(list[:n]))
+		list = list[n:]
+	}
+	return means
 }
 
 // trend returns by how many MiB an hour the heap grows, by least squares, and the
