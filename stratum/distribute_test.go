@@ -3,9 +3,13 @@ package stratum
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/p2poold/p2poold/blockchain/share"
+	"github.com/p2poold/p2poold/mining"
 )
 
 // TestNewBlockWaitsForNothing: in the gap after a round of jobs a new share tip waits, a
@@ -146,5 +150,43 @@ func TestPacedRound(t *testing.T) {
 			c.conn.Close()
 		}
 		wg.Wait()
+	})
+}
+
+// builds counts the jobs that are built.
+type builds struct {
+	*fakeWork
+	n *atomic.Int64
+}
+
+func (b builds) Job(payee []byte, class share.Class) (*mining.Job, error) {
+	b.n.Add(1)
+	return b.fakeWork.Job(payee, class)
+}
+
+// TestMorePayeesThanJobs: a connection for whose job a workset has no room gets it built
+// once, not each second, and what is handed in for it is known as for any other.
+func TestMorePayeesThanJobs(t *testing.T) {
+	var built atomic.Int64
+	work := builds{newFakeWork(0, easy), &built}
+	scene(t, work, func(c *Config) { c.StartDifficulty, c.MinDifficulty = easy, easiestDifficulty }, func(t *testing.T, h *harness, c *client) {
+		ws := h.server.work.Load()
+		ws.mu.Lock()
+		for i := range maxPrepared {
+			ws.jobs[jobKey{payee: string(appendUint32(nil, uint32(i)))}] = new(prepared)
+		}
+		ws.mu.Unlock()
+		j := c.login("rig")
+		nonce := j.solve(t, easy, 0, true)
+		c.send(j.submitLine("rig", nonce))
+		c.want(accepted)
+		for range 2 * maxJobs / jobStep {
+			j.id = c.job().id // every 25 s
+		}
+		c.send(j.submitLine("rig", nonce))
+		c.want(rejectedWith("22", "duplicate"))
+		if n := built.Load(); n != 1 {
+			t.Errorf("%d jobs were built", n)
+		}
 	})
 }

@@ -14,13 +14,13 @@ var errTooMuchJunk = errors.New("too many messages that make no sense")
 // connection. The returned delay asks the reader to pause before the next line:
 // that is how the rate is limited without losing anything.
 func (s *session) handle(ctx context.Context, line []byte, now time.Time) (time.Duration, error) {
-	if len(bytes.TrimSpace(line)) == 0 {
-		return 0, nil
-	}
 	s.mu.Lock()
 	s.lastHeard = now
 	delay := s.messages.spend(now)
 	s.mu.Unlock()
+	if len(bytes.TrimSpace(line)) == 0 {
+		return delay, nil
+	}
 
 	req, err := parseRequest(line)
 	if err != nil {

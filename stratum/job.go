@@ -12,11 +12,17 @@ import (
 
 // Limits of one connection's jobs.
 const (
-	// maxJobs is how many jobs stay creditable, the newest 29 of them at least. cgminer and
-	// its kin work on a job for two minutes at most after it came. In these a job is sent
-	// for each of 12 share tips, and a template every 30 s, 16 in all: 29 is more than
-	// three standard deviations above. Each job of 20,000 connections takes a megabyte.
-	maxJobs = 32
+	// usualJobs is how many jobs are remembered where nothing asks for more. cgminer and
+	// its kin work on a job for jobUse at most after it came. In that time one is sent for
+	// each of 12 share tips, and a template every 30 s, 16 in all: the 29 that are left
+	// when the oldest have gone are more than three standard deviations above.
+	usualJobs, jobUse = 32, 2 * time.Minute
+	// maxJobs is how many there are at most, while the oldest are younger than that: each
+	// block of another chain (--mergedmining) brings a job. With four chains, of 10 min, 30 s,
+	// 150 s and 120 s, 28 are expected, and more than 45 with chance 1/1000.
+	maxJobs = 48
+	// jobStep is how many of them go at once; else all the others were moved for each new one.
+	jobStep = 4
 	// maxJobAge is how long a job is of use at all: hardware has long dropped it,
 	// and its share could not become an uncle any more.
 	maxJobAge = 10 * time.Minute
@@ -26,14 +32,14 @@ const (
 	// expected in this time, fewer than 3 with chance e⁻¹²·(1+12+12²/2) = 1/2000.
 	// Not longer: each job keeps its template of some megabytes from being freed.
 	staleJobAge = 12 * 10 * time.Second
-	// maxSeen bounds the remembered submissions of all live jobs. Only hashes that
-	// met a difficulty are remembered, so filling it takes work: at the vardiff
-	// target it is a week of submissions.
-	maxSeen = 1 << 16
+	// maxSeen bounds the remembered submissions of all live jobs: twice those of ten
+	// minutes at a difficulty that a user fixed far too low, three a second. A client that
+	// asks for the least difficulty and then hands in more has 150 kB of them.
+	maxSeen = 1 << 12
 )
 
 // liveJob is a job as one connection got it: its difficulty and version mask
-// hold for as long as it lives. There are up to 32 for each connection: it has 40
+// hold for as long as it lives. There are some 30 for each connection: it has 40
 // bytes, and stands in the table itself.
 type liveJob struct {
 	*lasting
@@ -67,6 +73,7 @@ type jobTable struct {
 	// seen has the hashes submitted, by their seenKey, for jobs with these headers. They
 	// are of use while there is such a job.
 	seen map[uint64]*lasting
+	peak uint32 // the most that were ever in that map, which doesn't shrink
 	// quiet is the last second in which no job but the newest expires. To look at all
 	// of them, on thousands of connections every second, takes long.
 	quiet seconds
@@ -97,8 +104,11 @@ func (t *jobTable) add(j liveJob) {
 			t.moveTo(j)
 		}
 	}
-	if len(t.jobs) >= maxJobs {
-		t.drop(maxJobs / 8) // one by one, all the others would be moved each time
+	switch n := len(t.jobs); {
+	case n >= maxJobs, n >= usualJobs && t.jobs[jobStep-1].created+seconds(jobUse/time.Second) < j.created:
+		t.drop(jobStep)
+	case n == usualJobs:
+		t.jobs = append(make([]liveJob, 0, maxJobs), t.jobs...) // append would double it
 	}
 	t.jobs = append(t.jobs, j)
 	t.retire(j.created)
@@ -171,8 +181,23 @@ func (t *jobTable) forget(gone []*lasting) {
 	if len(gone) == 0 || len(t.seen) == 0 {
 		return
 	}
-	gone = slices.DeleteFunc(gone, t.has)
+	if gone = slices.DeleteFunc(gone, t.has); len(gone) == 0 {
+		return
+	}
 	maps.DeleteFunc(t.seen, func(_ uint64, l *lasting) bool { return slices.Contains(gone, l) })
+	if len(t.seen) < int(t.peak)/4 {
+		t.shrink()
+	}
+}
+
+// shrink makes the map of what was submitted as small as can be.
+func (t *jobTable) shrink() {
+	seen := t.seen
+	t.seen, t.peak = nil, uint32(len(seen))
+	if len(seen) > 0 {
+		t.seen = make(map[uint64]*lasting, len(seen))
+		maps.Copy(t.seen, seen)
+	}
 }
 
 // has reports whether there is a job with these headers. They are those of one of the
@@ -194,21 +219,23 @@ func (t *jobTable) isDuplicate(hash *chainhash.Hash) bool {
 }
 
 // remember notes a header submitted for j. At the limit the oldest jobs go;
-// false means that none is left but those with the headers of j.
+// false means that none is left but those with the headers of j. For a job that has gone
+// since it was found nothing is noted: no other submission is taken for it.
 func (t *jobTable) remember(j *liveJob, hash *chainhash.Hash) bool {
+	if !t.has(j.lasting) {
+		return true
+	}
 	for len(t.seen) >= maxSeen && len(t.jobs) > 1 && t.jobs[0].lasting != j.lasting {
 		t.drop(1)
 	}
 	if len(t.seen) >= maxSeen {
 		return false
 	}
-	if !t.has(j.lasting) {
-		return true // it went since it was found, and nothing is taken for it again
-	}
 	if t.seen == nil {
 		t.seen = make(map[uint64]*lasting)
 	}
 	t.seen[seenKey(hash)] = j.lasting
+	t.peak = max(t.peak, uint32(len(t.seen)))
 	return true
 }
 

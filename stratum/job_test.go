@@ -52,3 +52,56 @@ func TestJobsRetire(t *testing.T) {
 	check(11*time.Minute+staleJobAge+time.Second, 5)
 	check(time.Hour, 5)
 }
+
+// TestJobsWhileTheyAreOfUse: a device may still work on what came in the last two minutes,
+// however many jobs that are, up to the limit; beyond that the usual number stays.
+func TestJobsWhileTheyAreOfUse(t *testing.T) {
+	for gap, most := range map[time.Duration]int{
+		10 * time.Second: usualJobs, // with a share tip that often, and nothing else
+		3 * time.Second:  44,        // 40 in two minutes, and up to a step more
+		time.Second:      maxJobs,
+	} {
+		var table jobTable
+		least := maxJobs
+		start := time.Unix(1e9, 0)
+		for i := range 4 * maxJobs {
+			at := start.Add(time.Duration(i) * gap)
+			table.add(liveJob{id: uint64(i), lasting: &lasting{job: new(mining.Job)}, created: secondsOf(at)})
+			if i >= maxJobs {
+				least = min(least, len(table.jobs))
+			}
+			if len(table.jobs) > most || cap(table.jobs) > maxJobs {
+				t.Fatalf("every %v: %d jobs, room for %d", gap, len(table.jobs), cap(table.jobs))
+			}
+		}
+		if least <= most-jobStep {
+			t.Errorf("every %v: %d jobs are left at times, of %d", gap, least, most)
+		}
+	}
+}
+
+// TestSeenShrinks: what many submissions take is given back when their job goes.
+func TestSeenShrinks(t *testing.T) {
+	now := secondsOf(time.Unix(1e9, 0))
+	var table jobTable
+	remember := func(l *lasting, n int) {
+		j := liveJob{lasting: l, created: now}
+		table.add(j)
+		for i := range n {
+			table.remember(&j, &chainhash.Hash{byte(i), byte(i >> 8), byte(n)})
+		}
+	}
+	remember(&lasting{job: new(mining.Job)}, 1000)
+	remember(&lasting{job: new(mining.Job)}, 10)
+	if len(table.seen) != 1010 || table.peak != 1010 {
+		t.Fatalf("%d submissions, %d at most", len(table.seen), table.peak)
+	}
+	table.drop(1)
+	if len(table.seen) != 10 || table.peak != 10 {
+		t.Errorf("%d submissions, in a map for %d", len(table.seen), table.peak)
+	}
+	table.drop(1)
+	if table.seen != nil {
+		t.Error("a map for nothing")
+	}
+}

@@ -79,7 +79,7 @@ func (o *outbox) send(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case o.finishing || o.err != nil:
+	case o.finishing || o.err != nil || len(b) == 0:
 	case o.corked:
 		o.hold(b)
 	default:

@@ -3,7 +3,6 @@ package stratum
 import (
 	"container/list"
 	"errors"
-	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -20,7 +19,7 @@ const (
 	parkedFor = maxJobAge
 	// maxParkedJobs bounds the sessions that keep their jobs while they are parked, and
 	// parkedJobs and parkedSeen what each of them keeps of those: the jobs of the last
-	// 80 s at least, and as many submissions as a device hands in in half an hour. With
+	// minute, of less with other chains, and as many submissions as a device hands in in half an hour. With
 	// more of them it keeps none. Each takes some 3 kB, 15 kB at worst: 12 to 60 MB for all.
 	maxParkedJobs, parkedJobs, parkedSeen = 4096, 8, 512
 	// sweepEvery is how often parked jobs are looked at.
@@ -226,12 +225,7 @@ func (t *jobTable) park() (whole bool) {
 		return false
 	}
 	t.jobs = slices.Clip(slices.Clone(t.jobs))
-	seen := t.seen
-	t.seen = nil // maps don't shrink
-	if len(seen) > 0 {
-		t.seen = make(map[uint64]*lasting, len(seen))
-		maps.Copy(t.seen, seen)
-	}
+	t.shrink()
 	return true
 }
 

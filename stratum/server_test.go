@@ -321,8 +321,8 @@ func TestJobTableLimits(t *testing.T) {
 	for i := range uint64(2 * maxJobs) {
 		table.add(liveJob{id: i, lasting: job, created: secondsOf(now)})
 	}
-	_, before := table.find([]byte("1f"))
-	_, oldest := table.find([]byte("20"))
+	_, before := table.find([]byte("2f"))
+	_, oldest := table.find([]byte("30"))
 	if len(table.jobs) != maxJobs || before || !oldest {
 		t.Errorf("%d jobs", len(table.jobs))
 	}
@@ -346,7 +346,7 @@ func TestJobTableLimits(t *testing.T) {
 	if len(table.jobs) != 1 || len(table.seen) != maxSeen/2+1 {
 		t.Errorf("%d jobs with %d submissions", len(table.jobs), len(table.seen))
 	}
-	if table.isDuplicate(&chainhash.Hash{1}) || !table.isDuplicate(&chainhash.Hash{0xff, 0xff}) {
+	if table.isDuplicate(&chainhash.Hash{1}) || !table.isDuplicate(&chainhash.Hash{(maxSeen - 1) & 0xff, (maxSeen - 1) >> 8}) {
 		t.Error("the wrong submissions were forgotten")
 	}
 

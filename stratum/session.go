@@ -119,6 +119,8 @@ type session struct {
 	startedBy  rank    // who asked for the difficulty that vardiff began with
 	least      float64 // difficulty that client or user want at least
 	jobs       jobTable
+	prepared   *prepared // the newest job's
+	preparedOf *workset
 	sentDiff   float64 // what the client knows, 0 at first
 	resend     bool    // although it knows it
 	lastNotify time.Time
@@ -169,7 +171,7 @@ func (s *session) sendJob(now time.Time) {
 		s.sendReason(ws.reason, now)
 		return
 	}
-	p, err := ws.prepare(s.payee, s.class)
+	p, err := s.prepare(ws)
 	if err != nil {
 		s.log.Debugf("No job for a connection: %v", err)
 		s.sendReason("the node cannot build a job at the moment", now)
@@ -206,6 +208,19 @@ func (s *session) sendJob(now time.Time) {
 			a.worker.newBlock(now)
 		}
 	}
+}
+
+// prepare returns the session's job of a workset. A workset may have too many jobs to
+// remember, but never builds one twice for the same connection.
+func (s *session) prepare(ws *workset) (*prepared, error) {
+	if ws == s.preparedOf && s.prepared.class == s.class {
+		return s.prepared, nil // one session has one payee
+	}
+	p, err := ws.prepare(s.payee, s.class)
+	if err == nil {
+		s.prepared, s.preparedOf = p, ws
+	}
+	return p, err
 }
 
 // difficulty is what a job is given out at: what vardiff wants, but never above the
@@ -277,7 +292,7 @@ func (s *session) difficultyChanged() bool {
 	if ws.work == nil || s.idle {
 		return false
 	}
-	p, err := ws.prepare(s.payee, s.class)
+	p, err := s.prepare(ws)
 	return err == nil && s.difficulty(p) != s.sentDiff
 }
 

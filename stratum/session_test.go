@@ -278,12 +278,22 @@ func TestRateLimitOnlyDelays(t *testing.T) {
 			for range n {
 				c.send(`{"id":1,"method":"mining.ping"}`)
 			}
+			for range n { // empty lines count too
+				c.send("")
+			}
+			c.send(`{"id":2,"method":"mining.ping"}`)
 		}()
 		for range n {
 			c.want(`{"id":1,"result":"pong","error":null}`)
 		}
 		if took := time.Since(start); took < 4*time.Second || took > 6*time.Second {
 			t.Errorf("%d messages in %v", n, took)
+		}
+		start = time.Now()
+		for c.line() != `{"id":2,"result":"pong","error":null}` { // vardiff may have something to say
+		}
+		if took := time.Since(start); took < n/messageRate*time.Second-time.Second {
+			t.Errorf("%d empty lines in %v", n, took)
 		}
 	})
 }

@@ -191,8 +191,8 @@ func (s *session) admit(j *liveJob, hash *chainhash.Hash, number *uint256.Uint25
 		diff, valid = s.sentDiff, number.LtEq(&lowered)
 	}
 	switch {
-	case s.gone && !solved:
-		return 0, errUnknownWork // another connection goes on with the job
+	case !solved && (s.gone || !s.jobs.has(j.lasting)):
+		return 0, errUnknownWork // another connection goes on with the job, or it just went
 	case s.jobs.isDuplicate(hash):
 		return 0, errDuplicateWork
 	case !valid:

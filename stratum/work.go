@@ -13,9 +13,11 @@ import (
 	"github.com/p2poold/p2poold/mining"
 )
 
-// maxPrepared bounds the jobs that one workset remembers. A connection above
-// it still gets its job, built for it alone.
-const maxPrepared = 4096
+// maxPrepared bounds the jobs that one workset remembers, of 1.3 kB each beside what all of
+// a class share: enough for 20,000 connections that all have an address of their own, and
+// for others that come and go meanwhile. A connection above it still gets its job, built
+// for it alone.
+const maxPrepared = 1 << 15
 
 // workset is one Work with the jobs made of it so far, or, without one, the
 // reason. A new workset replaces it as a whole. Safe for concurrent use.
