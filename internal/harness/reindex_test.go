@@ -58,6 +58,9 @@ func (r *rotting) keptAside(path string, damaged files) {
 	}
 	kept := false
 	for _, other := range beside {
+		if strings.HasPrefix(other, path+".left-") {
+			continue // what was rebuilt gave way to the peer's chain
+		}
 		if !strings.HasPrefix(other, path+".bad-") {
 			r.Errorf("%s was left behind", other)
 			continue
