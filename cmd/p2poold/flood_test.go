@@ -128,7 +128,11 @@ func TestHonestBesideFloods(t *testing.T) {
 			return n
 		}
 		if limited {
-			j.until("all floods are held back", patience, func() bool { return held() == floods })
+			limit := patience
+			if raceDetector { // half a second of judging for each, one after the other
+				limit *= raceSlowdown
+			}
+			j.until("all floods are held back", limit, func() bool { return held() == floods })
 		} else if n := held(); n > 0 {
 			t.Errorf("%d peers without budgets are held back", n)
 		}
