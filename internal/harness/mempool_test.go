@@ -137,6 +137,27 @@ func mineBlock(t *testing.T, n *harness.Node) {
 	t.Cleanup(func() { cancel(); wg.Wait() })
 }
 
+// mineWithout has a node find a block when its Bitcoin node has just gone.
+func mineWithout(t *testing.T, n *harness.Node, bitcoin *bitcoindtest.Node) {
+	t.Helper()
+	wait(t, "work", func() bool {
+		var tmpl rpcserver.TemplateInfo
+		return n.Call(t.Context(), &tmpl, "gettemplate") == nil && tmpl.Jobs
+	})
+	if err := bitcoin.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	mineBlock(t, n)
+	var found []rpcserver.FoundBlock
+	wait(t, "a block", func() bool {
+		found = call[[]rpcserver.FoundBlock](t, n, "getblocksfound")
+		return len(found) > 0
+	})
+	if found[0].Status != rpcserver.BlockPending {
+		t.Errorf("without a Bitcoin node: %+v", found[0])
+	}
+}
+
 // TestBlockOutlivesOutage: the Bitcoin node goes away between a job and its solution, and
 // p2poold waits for it, or is killed before it is back. Either way it gets the block, and
 // the sharechain has the share.
@@ -145,22 +166,7 @@ func TestBlockOutlivesOutage(t *testing.T) {
 		t.Run(map[bool]string{false: "waits", true: "killed"}[kill], func(t *testing.T) {
 			bitcoin := bitcoindtest.StartTest(t, bitcoindtest.Options{})
 			n := startNode(t, 0, bitcoin.URL())
-			wait(t, "work", func() bool {
-				var tmpl rpcserver.TemplateInfo
-				return n.Call(t.Context(), &tmpl, "gettemplate") == nil && tmpl.Jobs
-			})
-			if err := bitcoin.Stop(); err != nil {
-				t.Fatal(err)
-			}
-			mineBlock(t, n)
-			var found []rpcserver.FoundBlock
-			wait(t, "a block", func() bool {
-				found = call[[]rpcserver.FoundBlock](t, n, "getblocksfound")
-				return len(found) > 0
-			})
-			if found[0].Status != rpcserver.BlockPending {
-				t.Errorf("without a Bitcoin node: %+v", found[0])
-			}
+			mineWithout(t, n, bitcoin)
 			if kill {
 				n.Kill()
 			}
