@@ -108,6 +108,8 @@ type request struct {
 	// the request has to be sent again.
 	body func() io.Reader
 	size int64 // of the body, in bytes
+
+	kept atomic.Bool // it went out on a connection that had been used before
 }
 
 // call asks the node and returns the raw result, which is JSON as far as its brackets

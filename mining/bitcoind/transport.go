@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -96,18 +97,30 @@ func (c *Client) watch(ctx context.Context, abort context.CancelCauseFunc) {
 	}
 }
 
-// roundTrip makes the HTTP request and reads the reply.
+// roundTrip makes the HTTP request and reads the reply. If the connection breaks and had
+// been used before, the request goes out once more at once, over a new one: most likely the
+// node had closed the old one, or forgotten it. All calls may be made twice. An
+// http.Transport repeats by itself only what it has written nothing of, or all; a large
+// block breaks off in between.
 func (c *Client) roundTrip(ctx context.Context, r *request, user, pass string) (status int, body []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.end.addr+"/", nil)
+	status, body, err = c.oneTrip(ctx, r, user, pass)
+	if err == nil || !r.kept.Load() || ctx.Err() != nil || errors.Is(err, errTooLong) {
+		return status, body, err
+	}
+	r.lane.transport.CloseIdleConnections() // they may be no better
+	return c.oneTrip(ctx, r, user, pass)
+}
+
+// oneTrip is roundTrip without the repetition.
+func (c *Client) oneTrip(ctx context.Context, r *request, user, pass string) (status int, body []byte, err error) {
+	trace := httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { r.kept.Store(info.Reused) }}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &trace), http.MethodPost, "http://"+c.end.addr+"/", nil)
 	if err != nil {
 		return 0, nil, err
 	}
 	req.SetBasicAuth(user, pass)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "p2poold")
-	// All calls may be made twice. With this, which is not sent, one that the node's
-	// close of an idle connection has crossed goes out again.
-	req.Header["Idempotency-Key"] = nil
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(r.body()), nil }
 	req.Body, _ = req.GetBody()
 	req.ContentLength = r.size
