@@ -60,12 +60,13 @@ type lane struct {
 }
 
 // lanes are the kinds of calls.
-type lanes struct{ longpoll, poll, own, others, query, signal *lane }
+type lanes struct{ longpoll, poll, own, hedge, others, query, signal *lane }
 
 // The calls of one lane that may be pending at once. Their sum, 8, leaves room for the
 // operator's own tools under btcd's limit of 10 connections (--rpcmaxclients). Blocks found
 // here have a lane of their own, so that they never wait for those of other nodes, nor for
-// anything else.
+// anything else; and another of as many calls, not in the sum, for what submitTwice sends
+// again. That is for connections that stay, which btcd's don't.
 const (
 	longpollCalls = 1
 	pollCalls     = 1
@@ -80,6 +81,7 @@ func newLanes(dial time.Duration) lanes {
 		longpoll: newLane(longpollCalls, dial, false), // Run's poll watches over that
 		poll:     newLane(pollCalls, dial, true),
 		own:      newLane(ownCalls, dial, true),
+		hedge:    newLane(ownCalls, dial, true).fresh(),
 		others:   newLane(othersCalls, dial, true),
 		query:    newLane(queryCalls, dial, true),
 		signal:   newLane(signalCalls, dial, true),
@@ -90,9 +92,15 @@ func newLane(calls int, dial time.Duration, watch bool) *lane {
 	return &lane{slots: make(chan struct{}, calls), transport: newTransport(calls, dial), watch: watch}
 }
 
+// fresh makes all calls of a new lane take a connection of their own, and returns it.
+func (l *lane) fresh() *lane {
+	l.transport.DisableKeepAlives = true
+	return l
+}
+
 // closeIdle closes the connections that wait for the next call.
 func (l *lanes) closeIdle() {
-	for _, ln := range []*lane{l.longpoll, l.poll, l.own, l.others, l.query, l.signal} {
+	for _, ln := range []*lane{l.longpoll, l.poll, l.own, l.hedge, l.others, l.query, l.signal} {
 		ln.transport.CloseIdleConnections()
 	}
 }

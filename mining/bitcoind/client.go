@@ -46,6 +46,7 @@ type timing struct {
 	retry      time.Duration // between two requests for a new block's template
 	ask        time.Duration // for the answer to a question about a block
 	warm       time.Duration // between two uses of the connection that is kept for a block
+	hedge      time.Duration // without an answer, before a block goes out over another connection too
 	listenMax  time.Duration // between two tries to reach a source of news, at most
 	backoffMin time.Duration // between the first two tries to reach the node
 	backoffMax time.Duration // between two tries, at most
@@ -70,9 +71,12 @@ func defaultTiming() timing {
 		// A node that has to make a large template for two would take longer for both.
 		settle: 250 * time.Millisecond,
 		// Bounds the work if a node's templates lag behind its best block.
-		retry:      50 * time.Millisecond,
-		ask:        5 * time.Second,
-		warm:       idleConn * 3 / 4,
+		retry: 50 * time.Millisecond,
+		ask:   5 * time.Second,
+		warm:  idleConn * 3 / 4,
+		// Most nodes validate a block in less. One that takes longer gets it a second
+		// time for nothing, which costs it a tenth of a second beside that.
+		hedge:      time.Second,
 		listenMax:  30 * time.Second,
 		backoffMin: 250 * time.Millisecond,
 		backoffMax: 5 * time.Second,

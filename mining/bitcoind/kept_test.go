@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,5 +123,56 @@ func TestKeptBreaks(t *testing.T) {
 				newKeptNode(t, accident).submit(t, block)
 			}
 		})
+	}
+}
+
+// TestKeptLeadsNowhere: a block whose connection, kept for it, is silent, goes out over a
+// new one as well, and nothing waits for the old one any more.
+func TestKeptLeadsNowhere(t *testing.T) {
+	for name, accident := range map[string]func(*net.TCPConn, *bufio.Reader){
+		"reads nothing": func(*net.TCPConn, *bufio.Reader) {},
+		"reads all":     func(_ *net.TCPConn, r *bufio.Reader) { io.Copy(io.Discard, r) },
+		"breaks at last": func(conn *net.TCPConn, r *bufio.Reader) {
+			time.AfterFunc(50*time.Millisecond, func() { conn.Close() })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, block := range []mining.RawBlock{{make([]byte, 300)}, largeBlock()} {
+				n := newKeptNode(t, accident)
+				n.timing.hedge = 20 * time.Millisecond
+				n.submit(t, block)
+				n.submit(t, block) // on no connection that is silent
+			}
+		})
+	}
+}
+
+// TestHedgeWaits: what the second submission of a block says is no verdict while it says
+// nothing of the block, and there is no second one on a connection that is new.
+func TestHedgeWaits(t *testing.T) {
+	var calls atomic.Int32
+	answer := make(chan struct{})
+	c := rawNode(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		switch calls.Add(1) {
+		case 1: // keeps the connection
+		case 2, 4:
+			<-answer
+		case 3:
+			answer <- struct{}{} // to the second
+			io.WriteString(w, "nonsense")
+			return
+		}
+		io.WriteString(w, `{"result":null,"error":null,"id":1}`)
+	})
+	c.timing.hedge, c.timing.backoffMin, c.timing.call = 20*time.Millisecond, time.Hour, time.Hour
+	c.warmUp(t.Context())
+	if err := c.SubmitBlock(t.Context(), mining.RawBlock{{1}}, nil); err != nil || calls.Load() != 3 {
+		t.Errorf("%v after %d calls", err, calls.Load())
+	}
+	c.lanes.closeIdle()
+	time.AfterFunc(5*c.timing.hedge, func() { close(answer) })
+	if err := c.SubmitBlock(t.Context(), mining.RawBlock{{1}}, nil); err != nil || calls.Load() != 4 {
+		t.Errorf("%v after %d calls", err, calls.Load())
 	}
 }

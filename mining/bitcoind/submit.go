@@ -65,16 +65,10 @@ func (c *Client) submit(ctx context.Context, ln *lane, raw mining.RawBlock, safe
 	}
 	backoff := c.timing.backoffMin
 	for try := 1; ; try++ {
-		reply, err := c.single(ctx, c.submitRequest(ln, raw, safe))
-		if err == nil {
-			err = c.submitResult(reply)
-		}
+		err := c.submitTwice(ctx, ln, raw, safe)
 		switch {
-		case err == nil, errors.Is(err, ErrRejected):
+		case isVerdict(err):
 			return err
-		case rpcCode(err) == btcjson.ErrRPCDeserialization, rpcCode(err) == btcjson.ErrRPCVerify:
-			e, _ := errors.AsType[*btcjson.RPCError](err)
-			return &RejectedError{Reason: clip(e.Message)}
 		case ctx.Err() != nil:
 			return err
 		case !worthRetry(err):
@@ -141,6 +135,23 @@ func worthRetry(err error) bool {
 	}
 	return true
 }
+
+// submitOnce makes a call of submitblock and returns nil or an error like SubmitBlock's.
+func (c *Client) submitOnce(ctx context.Context, r *request) error {
+	reply, err := c.single(ctx, r)
+	if err == nil {
+		return c.submitResult(reply)
+	}
+	switch rpcCode(err) {
+	case btcjson.ErrRPCDeserialization, btcjson.ErrRPCVerify:
+		e, _ := errors.AsType[*btcjson.RPCError](err)
+		return &RejectedError{Reason: clip(e.Message)}
+	}
+	return err
+}
+
+// isVerdict tells whether a submission's error, or that there is none, is a verdict.
+func isVerdict(err error) bool { return err == nil || errors.Is(err, ErrRejected) }
 
 // submitResult reads the node's verdict on a block.
 func (c *Client) submitResult(reply json.RawMessage) error {

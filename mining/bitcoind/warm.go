@@ -7,8 +7,8 @@ import (
 
 // keepWarm keeps a connection for a block found here, so that its first bytes needn't wait
 // until one is made: that takes a round trip, and several goroutines their turn. A node that
-// closes each connection, as btcd does, is left alone. What becomes of a block whose
-// connection turns out to be dead, see roundTrip.
+// closes each connection, as btcd does, is left alone. See roundTrip and submitTwice for
+// what becomes of a block whose connection turns out to be dead.
 func (c *Client) keepWarm(ctx context.Context) {
 	ticker := time.NewTicker(c.timing.warm)
 	defer ticker.Stop()
