@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/p2poold/p2poold/mining"
 )
 
 const (
@@ -31,14 +34,14 @@ const (
 // errNotABlock says that what should be sent can't be a block.
 var errNotABlock = errors.New("not a block")
 
-// Send hands a serialized block to the Bitcoin node at addr, host:port, over the peer
+// Send hands a serialized block, whose first piece has the whole header, to the Bitcoin node at addr, host:port, over the peer
 // network, and returns nil when the node has dealt with it: with a ping sent behind the
 // block and answered. That says nothing of the node's verdict.
 //
 // Bitcoin Core takes a block that it hasn't asked for if it has at least the work of its
 // best one. btcd drops whoever sends one; it is offered the block's hash and asks.
-func Send(ctx context.Context, addr string, magic wire.BitcoinNet, userAgent string, block []byte) error {
-	if len(block) <= blockHeader || len(block) > maxBlock {
+func Send(ctx context.Context, addr string, magic wire.BitcoinNet, userAgent string, block mining.RawBlock) error {
+	if size := block.Size(); size <= blockHeader || size > maxBlock || len(block[0]) < blockHeader {
 		return errNotABlock
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
@@ -64,7 +67,7 @@ type sender struct {
 	conn   net.Conn
 	magic  wire.BitcoinNet
 	reader reader
-	block  []byte
+	block  mining.RawBlock
 }
 
 // run does all the talking.
@@ -120,7 +123,7 @@ func (s *sender) shake(userAgent string) (agent string, err error) {
 // offer announces the block and gives it when the node asks. A node that has it already
 // doesn't ask: it answers the ping instead.
 func (s *sender) offer() error {
-	hash := chainhash.DoubleHashH(s.block[:blockHeader])
+	hash := chainhash.DoubleHashH(s.block[0][:blockHeader])
 	inv := wire.NewMsgInv()
 	if err := inv.AddInvVect(wire.NewInvVect(wire.InvTypeBlock, &hash)); err != nil {
 		return err
@@ -157,9 +160,13 @@ func (s *sender) give() error {
 	head := make([]byte, headerSize)
 	binary.LittleEndian.PutUint32(head, uint32(s.magic))
 	copy(head[4:16], wire.CmdBlock)
-	binary.LittleEndian.PutUint32(head[16:], uint32(len(s.block)))
-	copy(head[20:], chainhash.DoubleHashB(s.block))
-	buffers := net.Buffers{head, s.block}
+	binary.LittleEndian.PutUint32(head[16:], uint32(s.block.Size()))
+	hash := sha256.New()
+	for _, piece := range s.block {
+		hash.Write(piece)
+	}
+	copy(head[20:], chainhash.HashB(hash.Sum(nil)))
+	buffers := append(net.Buffers{head}, s.block...)
 	_, err := buffers.WriteTo(s.conn)
 	return err
 }

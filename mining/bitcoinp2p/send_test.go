@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/btcsuite/btcd/wire/v2"
+
+	"github.com/p2poold/p2poold/mining"
 )
 
 // taker is a node that takes blocks.
@@ -97,7 +99,7 @@ func sendTo(t *testing.T, n taker, block []byte) ([]byte, error) {
 		}
 		got <- n.serve(t, conn)
 	}()
-	err = Send(t.Context(), l.Addr().String(), wire.MainNet, "/test:1/", block)
+	err = Send(t.Context(), l.Addr().String(), wire.MainNet, "/test:1/", mining.RawBlock{block[:100], nil, block[100:101], block[101:]})
 	return <-got, err
 }
 
@@ -130,8 +132,13 @@ func TestSend(t *testing.T) {
 // TestSendErrors: what can't work ends, and soon.
 func TestSendErrors(t *testing.T) {
 	for _, size := range []int{0, 80, maxBlock + 1} {
-		if err := Send(t.Context(), "127.0.0.1:1", wire.MainNet, "/x/", make([]byte, size)); !errors.Is(err, errNotABlock) {
+		if err := Send(t.Context(), "127.0.0.1:1", wire.MainNet, "/x/", mining.RawBlock{make([]byte, size)}); !errors.Is(err, errNotABlock) {
 			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	for _, block := range []mining.RawBlock{nil, {make([]byte, 79), make([]byte, 300)}} {
+		if err := Send(t.Context(), "127.0.0.1:1", wire.MainNet, "/x/", block); !errors.Is(err, errNotABlock) {
+			t.Errorf("%d pieces: %v", len(block), err)
 		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -141,11 +148,11 @@ func TestSendErrors(t *testing.T) {
 	addr := l.Addr().String()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := Send(ctx, addr, wire.MainNet, "/x/", make([]byte, 81)); !errors.Is(err, context.DeadlineExceeded) {
+	if err := Send(ctx, addr, wire.MainNet, "/x/", mining.RawBlock{make([]byte, 81)}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("silent node: %v", err)
 	}
 	l.Close()
-	if err := Send(t.Context(), addr, wire.MainNet, "/x/", make([]byte, 81)); err == nil {
+	if err := Send(t.Context(), addr, wire.MainNet, "/x/", mining.RawBlock{make([]byte, 81)}); err == nil {
 		t.Error("sent to nobody")
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/btcsuite/btcd/chaincfg/v2"
 
+	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
 	"github.com/p2poold/p2poold/mining/bitcoindtest"
 	"github.com/p2poold/p2poold/mining/bitcoinp2p"
@@ -43,7 +44,7 @@ func TestRealPeerPort(t *testing.T) {
 		}
 		for range 2 { // once more does no harm
 			start := time.Now()
-			if err := bitcoinp2p.Send(ctx, peers, chaincfg.RegressionNetParams.Net, "/test:1/", raw.Bytes()); err != nil {
+			if err := bitcoinp2p.Send(ctx, peers, chaincfg.RegressionNetParams.Net, "/test:1/", mining.RawBlock{raw.Bytes()}); err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("block %d in %v", i+1, time.Since(start))

@@ -72,7 +72,7 @@ func (p *Pool) submit(ctx context.Context, block mining.RawBlock, safe <-chan st
 			if safe != nil {
 				<-safe
 			}
-			p.sendTo(inner, addr, hash, block.Bytes())
+			p.sendTo(inner, addr, hash, block)
 		})
 	}
 	var errs []error
@@ -141,7 +141,7 @@ func (p *Pool) prefer(ctx context.Context, client *bitcoind.Client, hash chainha
 }
 
 // sendTo sends the block over the peer network.
-func (p *Pool) sendTo(ctx context.Context, addr string, hash chainhash.Hash, block []byte) {
+func (p *Pool) sendTo(ctx context.Context, addr string, hash chainhash.Hash, block mining.RawBlock) {
 	magic := p.cfg.Nodes[0].Params.Net
 	if err := bitcoinp2p.Send(ctx, addr, magic, p.cfg.UserAgent, block); err != nil {
 		p.log.Debugf("Block %v not sent to %s over the Bitcoin network: %v", hash, addr, err)
