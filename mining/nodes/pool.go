@@ -66,6 +66,7 @@ type Pool struct {
 	on        block           // of delivered, or of news since
 	health    bitcoind.Health // as last reported
 
+	portPause  time.Duration // shorter in tests
 	submitting sync.WaitGroup
 	life       context.Context // of submissions
 	end        context.CancelFunc
@@ -77,7 +78,7 @@ func New(cfg Config) (*Pool, error) {
 	if len(cfg.Nodes) == 0 || len(cfg.Nodes) > MaxNodes {
 		return nil, fmt.Errorf("--bitcoind: %d Bitcoin nodes, want 1 to %d", len(cfg.Nodes), MaxNodes)
 	}
-	p := &Pool{cfg: cfg, log: cfg.Log, now: time.Now, members: make([]member, len(cfg.Nodes))}
+	p := &Pool{cfg: cfg, log: cfg.Log, now: time.Now, portPause: portPause, members: make([]member, len(cfg.Nodes))}
 	if p.log == nil {
 		p.log = slog.Disabled
 	}

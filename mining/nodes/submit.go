@@ -26,6 +26,11 @@ const (
 	// preciousTimeout bounds the call of preciousblock.
 	preciousTimeout = 30 * time.Second
 
+	// portPause and portPauseMax are between two tries to reach a port for peers, the
+	// first of which may come before a node that is starting listens there.
+	portPause    = time.Second
+	portPauseMax = 30 * time.Second
+
 	// leaveWait is how long Wait waits.
 	leaveWait = 5 * time.Second
 )
@@ -33,7 +38,7 @@ const (
 // SubmitBlock hands a serialized block found here to all nodes at once, healthy or not, and
 // to the peer network. It returns nil as soon as one has it, while the others go on in the
 // background. Otherwise it returns what they all say, or goes on until ctx ends with
-// those that say nothing. Nobody gets the block's end before safe is closed; nil stands
+// those that say nothing, and with ports for peers that can't be reached. Nobody gets the block's end before safe is closed; nil stands
 // for a closed one.
 func (p *Pool) SubmitBlock(ctx context.Context, block mining.RawBlock, safe <-chan struct{}) error {
 	return p.submit(ctx, block, safe, func(ctx context.Context, client *bitcoind.Client) error {
@@ -67,14 +72,16 @@ func (p *Pool) submit(ctx context.Context, block mining.RawBlock, safe <-chan st
 			}
 		})
 	}
+	settled := make(chan struct{})
 	for _, addr := range p.cfg.P2P {
 		p.submitting.Go(func() {
 			if safe != nil {
 				<-safe
 			}
-			p.sendTo(inner, addr, hash, block)
+			p.keepSending(inner, settled, addr, hash, block)
 		})
 	}
+	defer close(settled)
 	var errs []error
 	for range p.clients {
 		select {
@@ -140,14 +147,29 @@ func (p *Pool) prefer(ctx context.Context, client *bitcoind.Client, hash chainha
 	}
 }
 
-// sendTo sends the block over the peer network.
-func (p *Pool) sendTo(ctx context.Context, addr string, hash chainhash.Hash, block mining.RawBlock) {
+// keepSending sends the block over the peer network, again and again until it arrives, or
+// until the nodes have answered.
+func (p *Pool) keepSending(ctx context.Context, settled <-chan struct{}, addr string, hash chainhash.Hash, block mining.RawBlock) {
+	for pause := p.portPause; !p.sendTo(ctx, addr, hash, block); pause = min(2*pause, portPauseMax) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-settled:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// sendTo sends the block over the peer network and tells whether it arrived.
+func (p *Pool) sendTo(ctx context.Context, addr string, hash chainhash.Hash, block mining.RawBlock) bool {
 	magic := p.cfg.Nodes[0].Params.Net
 	if err := bitcoinp2p.Send(ctx, addr, magic, p.cfg.UserAgent, block); err != nil {
 		p.log.Debugf("Block %v not sent to %s over the Bitcoin network: %v", hash, addr, err)
-		return
+		return false
 	}
 	p.log.Infof("Block %v sent to %s over the Bitcoin network", hash, addr)
+	return true
 }
 
 // Wait blocks until no submission is under way, but no longer than 5 s. It is meant for

@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -135,6 +136,62 @@ func TestPoolOwnFirst(t *testing.T) {
 	f.end()
 	hanging.Wait()
 	f.fakes[0].Down()
+}
+
+// TestPoolPortOpensLate: a port for peers that isn't open yet is tried again while the nodes
+// say nothing, and not any more when they have spoken.
+func TestPoolPortOpensLate(t *testing.T) {
+	f := newFixture(t, false)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().String()
+	l.Close()
+	f.cfg.P2P, f.portPause = []string{port}, 5*time.Millisecond
+	block := f.secret()
+	f.fakes[0].Down()
+	done := make(chan error, 1)
+	go func() { done <- f.SubmitBlock(t.Context(), mining.RawBlock{block}, nil) }()
+	select {
+	case err := <-done:
+		t.Fatalf("gave up: %v", err)
+	case <-time.After(10 * f.portPause):
+	}
+	if l, err = net.Listen("tcp", port); err != nil {
+		t.Skip(err) // another program was faster
+	}
+	defer l.Close()
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+	for range 2 { // also if the connection breaks
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	if err := f.fakes[0].Up(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.submitting.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("the port is still being tried")
+	}
 }
 
 // TestPoolWinsTies: our block is preferred to one that came before.
