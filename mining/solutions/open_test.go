@@ -119,3 +119,49 @@ func TestLeftBeforeQuestions(t *testing.T) {
 	<-done
 	j.Close()
 }
+
+// awayNode answers nothing. It tells what it was to take, and for how long.
+type awayNode struct {
+	Node
+	calls chan awayCall
+}
+
+type awayCall struct {
+	hash  chainhash.Hash
+	limit time.Duration
+}
+
+func (n awayNode) SubmitBlock(ctx context.Context, block mining.RawBlock, _ <-chan struct{}) error {
+	end, _ := ctx.Deadline()
+	n.calls <- awayCall{chainhash.DoubleHashH(block[0][:80]), time.Until(end)}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestLeftNewestFirst: of more blocks than are submitted at a time, the newest is among the
+// first, and it alone keeps its place for as long as a node may take to start.
+func TestLeftNewestFirst(t *testing.T) {
+	f := newFixture(t)
+	var newest chainhash.Hash
+	for range maxResubmits + 2 {
+		b := f.solve(true)
+		f.Keep(b)
+		newest = b.Share.ID()
+	}
+	f.writers.Wait()
+	node := awayNode{calls: make(chan awayCall)}
+	j := Open(Config{Dir: f.dir, Node: node})
+	j.submitLeft()
+	seen := false
+	for range maxResubmits {
+		call := <-node.calls
+		if long := call.limit > resubmitTimeout; long != (call.hash == newest) {
+			t.Errorf("block %v, the newest is %v, is submitted for %v", call.hash, newest, call.limit)
+		}
+		seen = seen || call.hash == newest
+	}
+	if !seen {
+		t.Error("the newest block waits")
+	}
+	j.Close()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
@@ -19,7 +20,9 @@ const (
 	resubmitTimeout = 30 * time.Second
 
 	// leftTimeout bounds the first submission after a start, as long as that of a new
-	// block: when the power comes back the Bitcoin node takes minutes to start.
+	// block: when the power comes back the Bitcoin node takes minutes to start. It is for
+	// the newest block, which alone may still be in time; others would keep it, or blocks
+	// found since, from their turn.
 	leftTimeout = 10 * time.Minute
 
 	// maxRefusals is how often a block is submitted that the node rejects: it may do so
@@ -100,15 +103,21 @@ func (j *Journal) sendAgain(hash chainhash.Hash, height uint32, path string, raw
 }
 
 // submitLeft begins to submit the blocks that no submission of this run was for, without a
-// question before: they must not wait for the answer of a node that hangs.
+// question before: they must not wait for the answer of a node that hangs. The newest is
+// first; the others follow from the oldest on, as each may build on the one before.
 func (j *Journal) submitLeft() {
-	for _, r := range j.unsent() {
+	list, timeout := j.unsent(), leftTimeout
+	if n := len(list); n > 0 {
+		list = slices.Concat(list[n-1:], list[:n-1])
+	}
+	for _, r := range list {
 		j.mu.Lock()
 		e := j.blocks[r.Hash]
 		left := e != nil && e.submitted.IsZero()
 		j.mu.Unlock()
 		if left {
-			j.resubmit(r.Hash, leftTimeout)
+			j.resubmit(r.Hash, timeout)
+			timeout = resubmitTimeout
 		}
 	}
 }
