@@ -45,14 +45,20 @@ const (
 	maxRejectedFiles = 20
 )
 
+// fileWrite is a block's file on its way to the disk.
+type fileWrite struct {
+	written chan struct{} // closed when its bytes are in the system's hands or never will be
+	durable chan struct{} // closed when it is done
+}
+
 // write puts a block on disk and waits for that, within bounds.
 func (j *Journal) write(r *Record, b *mining.SolvedBlock) {
-	written, delay := make(chan struct{}), headStart
+	delay := headStart
 	if b.Raw.Size() < largeBlock {
 		delay = 0
 	}
-	durable := j.startWrite(r, b, delay, sync.OnceFunc(func() { close(written) }))
-	if durable == nil {
+	w := j.startWrite(r, b, delay)
+	if w == nil {
 		return
 	}
 	start := time.NewTimer(writtenWait)
@@ -60,34 +66,36 @@ func (j *Journal) write(r *Record, b *mining.SolvedBlock) {
 	short := time.NewTimer(durableWait)
 	defer short.Stop()
 	select {
-	case <-durable:
+	case <-w.durable:
 		return
 	case <-short.C:
 	}
 	select {
-	case <-written:
+	case <-w.written:
 	case <-start.C:
 		j.fail(errors.New("the disk hangs"))
 	}
 }
 
-// startWrite begins to put a block on disk, after a delay. It calls written when the file's
-// bytes are in the system's hands or never will be, and closes what it returns when it is
-// done. It returns nil if nothing is begun.
-func (j *Journal) startWrite(r *Record, b *mining.SolvedBlock, delay time.Duration, written func()) (durable chan struct{}) {
-	if !j.markWriting(r) {
-		return nil // by another submission of the same block
+// startWrite begins to put a block on disk, after a delay, unless another submission of it
+// has. It returns nil if there is nothing to wait for: the file is there, or can't be.
+func (j *Journal) startWrite(r *Record, b *mining.SolvedBlock, delay time.Duration) *fileWrite {
+	w, begun := j.markWriting(r)
+	if begun || w == nil {
+		return w
 	}
 	select {
 	case j.writing <- struct{}{}:
 	default:
 		j.wrote(r, 0, fmt.Errorf("%d blocks wait for the disk already", maxWriting))
+		close(w.written)
+		close(w.durable)
 		return nil
 	}
-	durable = make(chan struct{})
 	j.writers.Go(func() {
 		defer func() { <-j.writing }()
-		defer close(durable)
+		defer close(w.durable)
+		written := sync.OnceFunc(func() { close(w.written) })
 		defer written()
 		time.Sleep(delay)
 		line, err := encodeLine(r, b.Raw, b.Share)
@@ -96,24 +104,28 @@ func (j *Journal) startWrite(r *Record, b *mining.SolvedBlock, delay time.Durati
 		}
 		j.wrote(r, b.Raw.Size(), err)
 	})
-	return durable
+	return w
 }
 
-// markWriting notes that a block's file is on its way, and tells whether it is to be:
-// unless it is so already, or the file is there.
-func (j *Journal) markWriting(r *Record) bool {
+// markWriting notes that a block's file is on its way. It returns nil if the file is there,
+// and whether it was on its way already.
+func (j *Journal) markWriting(r *Record) (w *fileWrite, begun bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	e := j.blocks[r.Hash]
-	if e == nil {
-		return true // forgotten, for 5,000 others
+	switch {
+	case e == nil: // forgotten, for 5,000 others
+		return newFileWrite(), false
+	case e.file != "":
+		return nil, false
+	case e.writing != nil:
+		return e.writing, true
 	}
-	if e.writing || e.file != "" {
-		return false
-	}
-	e.writing = true
-	return true
+	e.writing = newFileWrite()
+	return e.writing, false
 }
+
+func newFileWrite() *fileWrite { return &fileWrite{make(chan struct{}), make(chan struct{})} }
 
 // wrote notes how the writing of a block file went.
 func (j *Journal) wrote(r *Record, size int, err error) {
@@ -124,7 +136,7 @@ func (j *Journal) wrote(r *Record, size int, err error) {
 	defer j.mu.Unlock()
 	e := j.blocks[r.Hash]
 	if e != nil {
-		e.writing = false
+		e.writing = nil
 	}
 	if err != nil {
 		return

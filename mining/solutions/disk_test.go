@@ -104,10 +104,12 @@ func TestHangingDisk(t *testing.T) {
 	if err := makePipe(path); err != nil {
 		t.Skip(err)
 	}
-	start = time.Now()
-	f.Keep(b)
-	if d := time.Since(start); d < writtenWait || d > writtenWait+time.Second {
-		t.Errorf("took %v", d)
+	for range 2 { // a second submission waits for the same file
+		start = time.Now()
+		f.Keep(b)
+		if d := time.Since(start); d < writtenWait || d > writtenWait+time.Second {
+			t.Errorf("took %v", d)
+		}
 	}
 	if h := f.Health(); !strings.Contains(h, "hangs") {
 		t.Errorf("health %q", h)

@@ -39,13 +39,13 @@ func (j *Journal) writeHeld() {
 	var list []*mining.SolvedBlock
 	j.mu.Lock()
 	for _, e := range j.blocks {
-		if e.held != nil && !e.writing {
+		if e.held != nil && e.writing == nil {
 			list = append(list, e.held)
 		}
 	}
 	j.mu.Unlock()
 	for _, b := range list {
 		r := j.newRecord(b)
-		j.startWrite(&r, b, 0, func() {})
+		j.startWrite(&r, b, 0)
 	}
 }

@@ -68,7 +68,7 @@ func TestLateDisk(t *testing.T) {
 	f.probe()
 	f.writers.Wait()
 	f.wantFiles(1)
-	if e := f.blocks[b.Share.ID()]; e.held != nil || e.writing || f.Health() != "" {
+	if e := f.blocks[b.Share.ID()]; e.held != nil || e.writing != nil || f.Health() != "" {
 		t.Errorf("%+v, health %q", e, f.Health())
 	}
 	if err := f.fake.Up(); err != nil {

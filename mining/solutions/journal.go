@@ -79,7 +79,7 @@ type entry struct {
 	submitted time.Time
 
 	held    *mining.SolvedBlock // while it isn't on disk and that matters
-	writing bool                // the file is on its way
+	writing *fileWrite          // while the file is on its way
 }
 
 // Open reads what is on disk. A directory that can't be used is no error: blocks are
