@@ -1,6 +1,7 @@
 package solutions
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"os"
@@ -335,8 +336,11 @@ func (j *Journal) records() []Record {
 		}
 		list = append(list, r)
 	}
-	slices.SortFunc(list, func(a, b Record) int {
-		return cmp.Or(-cmp.Compare(a.Height, b.Height), -cmp.Compare(a.Time, b.Time), slices.Compare(a.Hash[:], b.Hash[:]))
-	})
+	slices.SortFunc(list, func(a, b Record) int { return newestFirst(&a, &b) })
 	return list
+}
+
+// newestFirst sorts records.
+func newestFirst(a, b *Record) int {
+	return cmp.Or(-cmp.Compare(a.Height, b.Height), -cmp.Compare(a.Time, b.Time), bytes.Compare(a.Hash[:], b.Hash[:]))
 }

@@ -82,6 +82,18 @@ func TestOpenRejected(t *testing.T) {
 	}
 }
 
+// TestOpenOfMany: blocks that are settled cost those that ask each second no memory.
+func TestOpenOfMany(t *testing.T) {
+	j := &Journal{blocks: make(map[chainhash.Hash]*entry)}
+	for i := range maxRecords {
+		hash := chainhash.Hash{byte(i), byte(i >> 8)}
+		j.blocks[hash] = &entry{Record: Record{Hash: hash, Height: uint32(i), Own: true, Status: Matured, Final: true}}
+	}
+	if n := testing.AllocsPerRun(10, func() { j.Open(4) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // slowNode takes blocks, and answers no questions.
 type slowNode struct {
 	Node
