@@ -151,6 +151,7 @@ func (t *Template) drop(marked []bool) *Template {
 	place := make([]int, len(t.Txs)) // of those that stay
 	for i, tx := range t.Txs {
 		if marked[i] {
+			place[i] = len(t.Txs) // nowhere: the audit refuses whatever needs it
 			trimmed.CoinbaseValue -= tx.Fee
 			continue
 		}

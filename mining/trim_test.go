@@ -238,3 +238,24 @@ func TestAudit(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditTrimmed: a transaction that was left without one that it needs is noticed,
+// whichever it is.
+func TestAuditTrimmed(t *testing.T) {
+	f := newFixture(t)
+	for parent := range 4 {
+		for child := parent + 1; child < 5; child++ {
+			tmpl := f.template(5)
+			tmpl.Txs[child].Depends = []int{parent}
+			marked := make([]bool, len(tmpl.Txs))
+			marked[parent] = true
+			if _, err := newVariant(tmpl.drop(marked)); err == nil {
+				t.Errorf("transaction %d passed without %d", child, parent)
+			}
+			marked[child] = true
+			if _, err := newVariant(tmpl.drop(marked)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
