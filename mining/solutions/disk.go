@@ -15,10 +15,12 @@ import (
 )
 
 const (
-	// durableWait is how long Keep waits until the block survives a loss of power. Good
-	// disks make most blocks durable within it. On others the submission goes on beside
-	// that: each millisecond of delay loses one block in 600,000 to another miner, far
-	// more than are lost because the power fails within the same millisecond.
+	// durableWait is how long Keep waits until the block survives a loss of power, from its
+	// beginning on. Good disks make blocks below largeBlock durable in half of it; larger
+	// ones, which have the head start against them, are at most written by then. The
+	// submission goes on beside that: each millisecond of delay loses one block in 600,000
+	// to another miner, far more than are lost because the power fails within the same
+	// millisecond.
 	durableWait = 2 * time.Millisecond
 
 	// headStart is how long the writing of a block of largeBlock bytes and more waits. What
