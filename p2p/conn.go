@@ -139,6 +139,7 @@ func (s *Server) leave(id netsync.PeerID) {
 	s.step(func(m *netsync.Manager, now time.Time) []netsync.Action {
 		delete(s.peers, id)
 		delete(s.kinds, id)
+		s.dropBlocks(id)
 		s.finder.gossip.leave(id)
 		return m.Disconnected(now, id)
 	})

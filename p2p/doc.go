@@ -34,6 +34,7 @@
 //	per node there  dials, runs the peer, dials again while it answers
 //	one ticker      deadlines of netsync, progress log
 //	one verifier    has the chain judge what syncs fetched from several peers
+//	one taker       for a moment, of blocks that waited for the first template
 //
 // Run returns when all of them are gone.
 //

@@ -45,6 +45,7 @@ type Server struct {
 	peers      map[netsync.PeerID]*peer.Peer // after the handshake
 	kinds      map[netsync.PeerID]ConnectionKind
 	lastID     netsync.PeerID
+	waiting    []waitingBlock  // the one with most work first
 	callers    callers         // inbound connections, in whichever state
 	nodes      map[string]bool // addresses kept connected
 	listeners  []net.Listener

@@ -20,7 +20,7 @@ import (
 type Blocks interface {
 	// CheckBlock returns nil if the share, whose body belongs to its header, is a
 	// Bitcoin block as far as its proof of work goes, a share.RuleError if it cannot
-	// be one, and any other error if that can't be told.
+	// be one, and any other error if that can't be told before the next SetTemplate.
 	CheckBlock(s *share.Share) error
 	// SubmitBlock hands a block to the Bitcoin node, each once. It does not wait.
 	SubmitBlock(b *compact.Block)
@@ -38,8 +38,12 @@ func newTxRelay(c Chain) *compact.Relay {
 }
 
 // SetTemplate tells of the transactions that our own Bitcoin node proposes, so that
-// peers needn't send them.
-func (s *Server) SetTemplate(txs []*compact.Tx) { s.txs.SetTemplate(txs) }
+// peers needn't send them. Blocks knows the template already: blocks of peers that waited
+// for one are taken now.
+func (s *Server) SetTemplate(txs []*compact.Tx) {
+	s.txs.SetTemplate(txs)
+	s.retryBlocks()
+}
 
 // Mined tells of the transactions of a share found here, before the chain gets it.
 func (s *Server) Mined(sh *share.Share, txs []*compact.Tx) {
@@ -150,22 +154,36 @@ func (s *Server) receiveBlock(p *peer.Peer, id netsync.PeerID, m *message.Block)
 		return err
 	}
 	if s.cfg.Blocks != nil {
-		err := s.cfg.Blocks.CheckBlock(sh)
-		if err == nil {
-			var res compact.Result
-			if res, err = s.txs.Block(time.Now(), compact.PeerID(id), sh, m); err == nil {
-				s.followTxs(res)
-				if !s.loading.Load() {
-					s.judgeBlock(p, id, sh)
-				}
-				return nil
-			}
-		}
-		if _, rule := errors.AsType[share.RuleError](err); rule {
-			return err
-		}
+		return s.takeBlock(p, id, sh, m)
 	}
 	s.handle(p, id, &message.Shares{Raw: [][]byte{m.Share}})
+	return nil
+}
+
+// takeBlock submits a block and has its share judged, once it can be told that it is one.
+// Until then it waits. Its share doesn't go to the chain meanwhile: if it turned out to be
+// invalid, whoever brought it could not be told from one who is not to blame. It comes by
+// itself as well. An error is a share.RuleError.
+func (s *Server) takeBlock(p *peer.Peer, id netsync.PeerID, sh *share.Share, m *message.Block) error {
+	decided, err := s.checkBlock(sh)
+	if err != nil {
+		return err
+	}
+	if !decided {
+		s.keepBlock(waitingBlock{from: id, peer: p, id: sh.ID(), msg: m})
+		if decided, _ := s.checkBlock(sh); decided { // a template came before it was kept
+			s.retryBlocks()
+		}
+		return nil
+	}
+	res, err := s.txs.Block(time.Now(), compact.PeerID(id), sh, m)
+	if err != nil {
+		return err
+	}
+	s.followTxs(res)
+	if !s.loading.Load() {
+		s.judgeBlock(p, id, sh)
+	}
 	return nil
 }
 
