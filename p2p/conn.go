@@ -76,7 +76,7 @@ func (s *Server) runPeer(ctx context.Context, conn net.Conn, l link) (node, erro
 			}
 			if !ended(p) {
 				if id = s.join(p, l, told); id != 0 {
-					s.txs.Connected(compact.PeerID(id), p.Version().Nonce, p.Inbound())
+					s.txs.Connected(compact.PeerID(id), s.originOf(p.RemoteAddr(), nodeOf(p)), p.Inbound())
 					s.tellBlocks(id)
 				}
 			}

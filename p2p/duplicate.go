@@ -2,8 +2,10 @@ package p2p
 
 import (
 	"context"
+	"fmt"
 	"net"
 
+	"github.com/p2poold/p2poold/p2p/compact"
 	"github.com/p2poold/p2poold/p2p/peer"
 )
 
@@ -38,6 +40,21 @@ func nodeOf(p *peer.Peer) node {
 		host = ip.String() // IPv4 in IPv6 is IPv4
 	}
 	return node{identityOf(p.RemoteAddr()), host, v.Nonce}
+}
+
+// originOf returns where a peer is, for the limits on telling it of blocks. What it shows of
+// itself counts beside its host only, as in node. Those whose host is not known are one crowd
+// for each network.
+func (s *Server) originOf(addr net.Addr, n node) compact.Origin {
+	o := compact.Origin{Host: identityOf(addr).String(), Crowd: s.ungrouped(addr)}
+	if n != (node{}) {
+		o.Node = fmt.Sprint(n)
+	}
+	if !hiddenCaller(addr) {
+		host, _ := addrHost(addr)
+		o.Host += " " + host
+	}
+	return o
 }
 
 // settleDuplicates sees to it that of two connections with the same node one

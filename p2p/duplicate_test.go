@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/p2poold/p2poold/p2p/compact"
 	"github.com/p2poold/p2poold/p2p/connmgr"
 	"github.com/p2poold/p2poold/p2p/dialer"
 	"github.com/p2poold/p2poold/p2p/internal/fakechain"
@@ -202,6 +203,63 @@ func TestStolenNonce(t *testing.T) {
 				t.Errorf("%+v", peers)
 			}
 		})
+	}
+}
+
+// TestStolenTellings: whoever shows another node's nonce from another host, as often as a
+// node is told of an open block, keeps nothing from it.
+func TestStolenTellings(t *testing.T) {
+	const victim = 4711
+	a := start(t, new(fakechain.Chain), nil)
+	a.mine(1, 1)
+	a.FoundBlock(a.block(nil))
+	for i := range 5 {
+		m := impostor(t, a, "127.0.0.2", victim)
+		for told := false; i < 3 && !told; {
+			got, err := m.r.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, told = got.(*message.Block)
+		}
+		m.Close()
+	}
+	var submitted atomic.Int64
+	start(t, new(fakechain.Chain), func(cfg *Config) { dialing(a)(cfg); cfg.Blocks = anyBlocks{&submitted} },
+		func(s *Server) { s.nonces[local] = victim })
+	eventually(t, "the honest node submits", func() bool { return submitted.Load() == 1 })
+}
+
+// TestOriginOf: what is counted together for the limits on telling of blocks.
+func TestOriginOf(t *testing.T) {
+	s := start(t, new(fakechain.Chain), nil)
+	origin := func(addr net.Addr, nonce uint64) compact.Origin {
+		if nonce == 0 {
+			return s.originOf(addr, node{})
+		}
+		host, _, _ := net.SplitHostPort(addr.String())
+		return s.originOf(addr, node{identityOf(addr), host, nonce})
+	}
+	tor := func(text string) net.Addr { return dialer.Remote{Text: text, Net: netaddr.TorV3} }
+	i2p := dialer.Remote{Text: "i2p:1", Net: netaddr.I2P}
+	through := dialer.Remote{Text: "16.1.0.1:1", Net: netaddr.IPv4, Proxied: true}
+	for name, test := range map[string]struct {
+		a, b       compact.Origin
+		node, host bool // that both are taken for the same
+		crowd      bool // that there may be many
+	}{
+		"one node":        {origin(tcpAddr("16.1.0.1:1"), 1), origin(tcpAddr("16.1.0.1:2"), 1), true, true, false},
+		"another nonce":   {origin(tcpAddr("16.1.0.1:1"), 1), origin(tcpAddr("16.1.0.1:2"), 2), false, true, false},
+		"another host":    {origin(tcpAddr("16.1.0.1:1"), 1), origin(tcpAddr("16.1.0.2:1"), 1), false, false, false},
+		"another way":     {origin(tcpAddr("16.1.0.1:1"), 1), origin(through, 1), false, false, false},
+		"one /64":         {origin(tcpAddr("[2a00::1]:1"), 1), origin(tcpAddr("[2a00::2]:1"), 1), false, true, false},
+		"this machine":    {origin(tcpAddr("127.0.0.1:1"), 1), origin(tcpAddr("127.0.0.1:2"), 2), false, true, true},
+		"hidden callers":  {origin(tor("onion:1"), 0), origin(tor("onion:2"), 0), true, true, true},
+		"of two networks": {origin(tor("onion:1"), 0), origin(i2p, 0), true, false, true},
+	} {
+		if node, host := test.a.Node == test.b.Node, test.a.Host == test.b.Host; node != test.node || host != test.host || test.a.Crowd != test.crowd {
+			t.Errorf("%s: %+v and %+v", name, test.a, test.b)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@
 // that a node can rebuild and submit it before it judges the share.
 //
 // A block found here is open until its fate is known: it is kept with its transactions for
-// peers that connect meanwhile, and a node that connects often is told of it a few times.
+// peers that connect meanwhile, and a node or host that connects often is told of it a few times.
 //
 // Relay has no goroutine, socket or clock. Package p2p drives one: it carries the
 // messages, hands over what is mined here and the node's templates, and submits

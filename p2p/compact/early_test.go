@@ -42,7 +42,7 @@ func TestEarlyListsAreBounded(t *testing.T) {
 	r := New(Config{Share: func(chainhash.Hash) (*share.Share, error) { return nil, errors.New("unknown") }})
 	list := func(n int) *message.CmpctShare { return &message.CmpctShare{ID: chainhash.Hash{byte(n)}} }
 	for n := range 2 * maxEarly {
-		r.Connected(PeerID(n), uint64(n), true)
+		r.Connected(PeerID(n), origin(n), true)
 		for _, m := range []*message.CmpctShare{list(255), list(n)} {
 			if _, err := r.List(time.Time{}, PeerID(n), m); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,7 @@ package compact
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -96,12 +97,15 @@ func newNet(t *testing.T, n int, linked func(a, b int) bool) *net {
 	for a := range n {
 		for b := range n {
 			if a != b && linked(a, b) {
-				w.nodes[a].Connected(PeerID(b), uint64(b), b < a)
+				w.nodes[a].Connected(PeerID(b), origin(b), b < a)
 			}
 		}
 	}
 	return w
 }
+
+// origin is that of a node on a host of its own.
+func origin(node int) Origin { return Origin{Node: fmt.Sprint(node), Host: fmt.Sprint(node)} }
 
 // share makes a share with these transactions.
 func (w *net) share(txs []*Tx) *share.Share {

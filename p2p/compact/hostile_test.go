@@ -69,7 +69,7 @@ func TestBlockFindsRoom(t *testing.T) {
 	}
 	block := w.block(txs)
 	honest := New(r.cfg)
-	honest.Connected(9, 9, false)
+	honest.Connected(9, origin(9), false)
 	honest.Found(block)
 	m := honest.AnnounceBlock(block.Share.ID(), []PeerID{9})[0].Message.(*message.Block)
 	res, err := r.Block(w.now, 1, block.Share, m)
@@ -91,10 +91,10 @@ func TestBlockStorm(t *testing.T) {
 			// Somebody who is no node of the net gives it to node 0.
 			r := w.nodes[0]
 			if r.peers[99] == nil {
-				r.Connected(99, 99, true)
+				r.Connected(99, origin(99), true)
 			}
 			att := New(r.cfg)
-			att.Connected(0, 0, false)
+			att.Connected(0, origin(0), false)
 			att.Found(block)
 			w.queue = append(w.queue, carried{99, 0, att.AnnounceBlock(block.Share.ID(), []PeerID{0})[0].Message})
 		}

@@ -19,8 +19,15 @@ const (
 	// maxTellings is how often one node is told of such a block, over all its connections:
 	// one may break before the block has got through.
 	maxTellings = 3
-	// maxTold is how many tellings are remembered for that: of twice as many nodes as a
-	// node has connections at most.
+	// maxHostTellings is the same for all nodes of a host together, as whoever draws a new
+	// nonce for each connection is a new node each time: eight connections of one are let in
+	// (p2p's MaxPerHost).
+	maxHostTellings = 8 * maxTellings
+	// maxCrowdTellings is the same where nobody's host is known: for the 114 inbound
+	// connections that there are by default.
+	maxCrowdTellings = 114 * maxTellings
+	// maxTold is how many tellings are remembered for that: all of three crowds, those of
+	// Tor, I2P and this machine, and 42 hosts' besides, or 1,000 nodes' that come once.
 	maxTold = 2_048
 	// maxPastBlocks is the number of older blocks whose ids are remembered, so that none is
 	// submitted and passed on again.

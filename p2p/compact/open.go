@@ -58,19 +58,39 @@ func (r *Relay) open() (list []*blockState) {
 	return list
 }
 
-// tellings is the nodes that were told of an open block, the latest last; one is in it for
-// each time.
-type tellings []uint64
+// Origin says where a connection comes from, as far as that is sure, for the limits on how
+// often it is told of open blocks. It has to be what nobody else can claim: with a name that
+// anybody can show, one could have the tellings of another used up.
+type Origin struct {
+	// Node is the same for all connections of one node as long as it runs; empty: it can't
+	// be told.
+	Node string
+	// Host is the same for all nodes that one who has a few addresses can pretend to run.
+	Host string
+	// Crowd says that Host stands for many, as that of all who come in through a hidden
+	// service.
+	Crowd bool
+}
 
-// tell notes that a node is told, and reports whether it may be.
-func (t *tellings) tell(who uint64) bool {
-	n := 0
+// tellings is where those were who were told of an open block, the latest last; one is in it
+// for each time.
+type tellings []Origin
+
+// tell notes that somebody is told, and reports whether he may be.
+func (t *tellings) tell(who Origin) bool {
+	node, host, most := 0, 0, maxHostTellings
+	if who.Crowd {
+		most = maxCrowdTellings
+	}
 	for _, other := range *t {
-		if other == who {
-			n++
+		if who.Node != "" && other.Node == who.Node {
+			node++
+		}
+		if other.Host == who.Host {
+			host++
 		}
 	}
-	if n >= maxTellings {
+	if node >= maxTellings || host >= most {
 		return false
 	}
 	if len(*t) >= maxTold {

@@ -1,6 +1,7 @@
 package compact
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -10,8 +11,8 @@ import (
 // connect lets two nodes meet, the first of which has blocks to tell of.
 func (w *net) connect(a, b int, id PeerID) {
 	r := w.nodes[a]
-	r.Connected(id, uint64(b), true)
-	w.nodes[b].Connected(PeerID(a), uint64(a), false)
+	r.Connected(id, origin(b), true)
+	w.nodes[b].Connected(PeerID(a), origin(a), false)
 	for _, open := range r.Open() {
 		for _, s := range r.AnnounceBlock(open, []PeerID{id}) {
 			w.queue = append(w.queue, carried{a, b, s.Message})
@@ -55,34 +56,76 @@ func TestOpenBlock(t *testing.T) {
 	}
 }
 
+// openNode returns a relay with an open block, and what connects a peer from somewhere, counts
+// how often it is told of the block, and ends the connection.
+func openNode(t *testing.T) (r *Relay, id chainhash.Hash, visit func(Origin) int) {
+	w := newNet(t, 1, alone)
+	r = w.nodes[0]
+	b := w.block(nil)
+	id = b.Share.ID()
+	r.Found(b)
+	r.Found(b) // once more changes nothing
+	peer := PeerID(0)
+	return r, id, func(who Origin) int {
+		peer++
+		r.Connected(peer, who, true)
+		defer r.Disconnected(peer)
+		return len(r.AnnounceBlock(id, []PeerID{peer})) + len(r.AnnounceBlock(id, []PeerID{peer}))
+	}
+}
+
 // TestTellings: a node that connects again and again is told of a block a few times, and
 // others all the same.
 func TestTellings(t *testing.T) {
-	w := newNet(t, 1, alone)
-	r := w.nodes[0]
-	b := w.block(nil)
-	id := b.Share.ID()
-	r.Found(b)
-	r.Found(b) // once more changes nothing
-	told := func(peer PeerID, who uint64) int {
-		r.Connected(peer, who, true)
-		return len(r.AnnounceBlock(id, []PeerID{peer})) + len(r.AnnounceBlock(id, []PeerID{peer}))
-	}
+	r, id, visit := openNode(t)
 	n := 0
-	for i := range 10 {
-		n += told(PeerID(i), 7)
-		r.Disconnected(PeerID(i))
+	for range 10 {
+		n += visit(origin(7))
 	}
 	if n != maxTellings {
 		t.Errorf("told %d times", n)
 	}
 	for i := range maxTold {
-		if told(PeerID(100+i), uint64(100+i)) != 1 {
+		if visit(origin(100+i)) != 1 {
 			t.Fatalf("node %d wasn't told once", i)
 		}
 	}
 	if got := len(*r.block(id).told); got != maxTold {
 		t.Errorf("%d tellings are remembered", got)
+	}
+}
+
+// TestTellingsOfHost: whoever is a new node each time is told as often as all connections of
+// his host may be, or in a crowd as all inbound ones; those elsewhere lose nothing by it.
+func TestTellingsOfHost(t *testing.T) {
+	_, _, visit := openNode(t)
+	for name, test := range map[string]struct {
+		where Origin
+		want  int
+	}{
+		"host":             {Origin{Host: "a"}, maxHostTellings},
+		"crowd":            {Origin{Host: "b", Crowd: true}, maxCrowdTellings},
+		"crowd, unknowns":  {Origin{Host: "c", Crowd: true}, maxCrowdTellings},
+		"several of a few": {Origin{Host: "d"}, 2 * maxTellings},
+	} {
+		n := 0
+		for i := range 2 * maxCrowdTellings {
+			who := test.where
+			switch name {
+			case "several of a few":
+				who.Node = fmt.Sprint(name, i%2)
+			case "crowd, unknowns": // no node can be told from another
+			default:
+				who.Node = fmt.Sprint(name, i)
+			}
+			n += visit(who)
+		}
+		if n != test.want {
+			t.Errorf("%s: told %d times, want %d", name, n, test.want)
+		}
+	}
+	if visit(origin(1)) != 1 {
+		t.Error("somebody elsewhere isn't told")
 	}
 }
 

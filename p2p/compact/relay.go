@@ -69,7 +69,7 @@ type txList struct {
 
 // peerState is what is known of a peer.
 type peerState struct {
-	who      uint64 // see Connected
+	who      Origin
 	inbound  bool
 	told     idSet // lists that the peer has, or was sent
 	blocks   idSet // blocks likewise
@@ -112,9 +112,8 @@ func New(cfg Config) *Relay {
 	}
 }
 
-// Connected adds a peer. who is the same for all connections of one node as long as it
-// runs.
-func (r *Relay) Connected(id PeerID, who uint64, inbound bool) {
+// Connected adds a peer.
+func (r *Relay) Connected(id PeerID, who Origin, inbound bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.peers[id] = &peerState{who: who, inbound: inbound}
