@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -47,7 +48,7 @@ func (n *node) linger(ctx context.Context) {
 // openBlocks keeps the peers' list of open blocks.
 type openBlocks struct {
 	n      *node
-	failed map[shareID]time.Time // when a block could not be read
+	failed map[shareID]time.Time // of those that are open: when one could not be read
 }
 
 // runOpenBlocks has peers told of the blocks found here that no Bitcoin node of ours is known
@@ -69,6 +70,7 @@ func (n *node) runOpenBlocks(ctx context.Context) error {
 // update settles what isn't open any more, and adds what is.
 func (o *openBlocks) update(ctx context.Context) {
 	open, known := o.n.solutions.Open(p2p.MaxOpenBlocks), o.n.peers.OpenBlocks()
+	maps.DeleteFunc(o.failed, func(id shareID, _ time.Time) bool { return !slices.Contains(open, id) })
 	for _, id := range known {
 		if !slices.Contains(open, id) {
 			o.n.peers.BlockSettled(id)
@@ -83,7 +85,6 @@ func (o *openBlocks) update(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			clear(o.failed) // there are few at a time
 			o.failed[id] = time.Now()
 			o.n.logs.logger(subsysPeer).Warnf("Peers are not told of block %v: %v", id, err)
 			continue

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"maps"
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/chainhash/v2"
 	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/p2poold/p2poold/blockchain/share"
 	"github.com/p2poold/p2poold/mining"
+	"github.com/p2poold/p2poold/p2p"
 )
 
 // TestCompactBlock: a block from a file is told to peers as it is, and one that isn't its
@@ -57,5 +60,37 @@ func TestCompactBlock(t *testing.T) {
 		if _, err := compactBlock(solved); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// TestUnreadableBlocks: each block that peers can't be told of is read and complained about
+// once in a while only, however many there are, and forgotten when it is open no more.
+func TestUnreadableBlocks(t *testing.T) {
+	withHome(t)
+	var err error
+	n := &node{cfg: mustLoad(t, arguments(t.TempDir(), newFake(t))...), logs: new(logBackend)}
+	if n.peers, err = p2p.New(p2p.Config{Params: n.cfg.params, Chain: syncChain{}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.buildBitcoin(); err != nil {
+		t.Fatal(err)
+	}
+	defer n.solutions.Close()
+	const blocks = 3
+	for i := range uint32(blocks) {
+		n.solutions.Keep(&mining.SolvedBlock{
+			Share: &share.Share{Header: wire.BlockHeader{Nonce: i}, Data: share.Data{BitcoinHeight: i}},
+			Raw:   mining.RawBlock{make([]byte, 200)}, Own: true,
+		})
+	}
+	gone := shareID{1}
+	o := openBlocks{n: n, failed: map[shareID]time.Time{gone: time.Now()}}
+	o.update(t.Context())
+	first := maps.Clone(o.failed)
+	if _, ok := first[gone]; ok || len(first) != blocks {
+		t.Errorf("%d of %d blocks have failed: %v", len(first), blocks, first)
+	}
+	if o.update(t.Context()); !maps.Equal(o.failed, first) {
+		t.Error("a block was read again at once")
 	}
 }
