@@ -58,8 +58,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// TestHostsShare: a host with many connections gets twice as much as one with a single one,
-// and at once no more; with a budget for each connection it gets eight times as much.
+// TestHostsShare: a host with many new connections gets twice as much as one with a single
+// one, and at once no more; with a budget for each connection it gets eight times as much.
 func TestHostsShare(t *testing.T) {
 	const conns, minutes = 8, 10
 	flooded := func(shared bool) (atOnce, later int) {
@@ -96,6 +96,29 @@ func TestHostsShare(t *testing.T) {
 	}
 	if n, all := flooded(false); n < conns*burst || all < conns*one {
 		t.Errorf("with a budget for each connection %d messages at once and %d in %d minutes: the attack is none", n, all, minutes)
+	}
+}
+
+// TestHostsRested: what eight connections of a host may send at once is as much as of one when
+// they are new, and when they have been idle twice that, as their eighths are full.
+func TestHostsRested(t *testing.T) {
+	one := atOnce(New(baseInterval), start)
+	h := NewHosts(baseInterval)
+	var list []*Budget
+	for range 8 {
+		list = append(list, h.New(start, "a"))
+	}
+	for _, test := range []struct {
+		after time.Duration
+		most  int
+	}{{0, one}, {10 * time.Minute, 2 * one}, {20 * time.Minute, 2 * one}} {
+		n := 0
+		for _, b := range list {
+			n += atOnce(b, at(test.after))
+		}
+		if n > test.most || n < one || test.after > 0 && n <= one {
+			t.Errorf("%d messages at once after %v, %d of one connection", n, test.after, one)
+		}
 	}
 }
 
@@ -204,6 +227,69 @@ func TestHostsComeBack(t *testing.T) {
 	}
 	if most := time.Duration((verifyBurst + verifyRate*(1+ownPart)*60 + 0.1) * float64(time.Second)); judged > most {
 		t.Errorf("%v in a minute, at most %v", judged, most)
+	}
+}
+
+// TestHostsInherited: what a connection owes when it ends keeps the next one of its host, which
+// may be a neighbour's, waiting for a moment only.
+func TestHostsInherited(t *testing.T) {
+	const documented = 10 * time.Second
+	h := NewHosts(baseInterval)
+	stays, goes := h.New(start, "nat"), h.New(start, "nat")
+	now := at(time.Minute)
+	for _, b := range []*Budget{stays, goes} {
+		for range 8 { // 1,200 shares that can't be judged each time
+			b.Verified(now, 360*time.Millisecond, 1200, 0)
+			b.Served(now, time.Minute)
+		}
+	}
+	if goes.own.verify.Wait(now) < time.Minute || goes.own.serve.Wait(now) < time.Minute {
+		t.Fatal("it owes too little")
+	}
+	h.End(now, goes)
+	b := h.New(now, "nat")
+	for _, m := range []message.Message{shares(1), &message.GetLocator{Locator: ids(30)}} {
+		if v := b.Received(now, m, size(m)); v.Wait == 0 || v.Wait > documented {
+			t.Errorf("%s waits for %v", m.Command(), v.Wait)
+		}
+		if v := b.Received(now.Add(documented), m, size(m)); v.Wait > 0 {
+			t.Errorf("%s waits for %v more", m.Command(), v.Wait)
+		}
+	}
+}
+
+// TestHostsLeaveDebts: eight connections that end when they owe more time than the next ones
+// have to wait for don't get much more than their 20 ms/s by that.
+func TestHostsLeaveDebts(t *testing.T) {
+	const conns, minutes, batch, each = 8, 10, 300, 300 * time.Microsecond
+	h := NewHosts(baseInterval)
+	var list [conns]*Budget
+	var ready [conns]time.Time
+	for i := range conns {
+		list[i] = h.New(start, "crowd")
+	}
+	judged := time.Duration(0)
+	for now := start; now.Before(at(minutes * time.Minute)); now = now.Add(50 * time.Millisecond) {
+		for i, b := range list {
+			if now.Before(ready[i]) {
+				continue
+			}
+			if !ready[i].IsZero() { // the message that had to wait
+				b.Verified(now, batch*each, batch, 0)
+				judged += batch * each
+				if b.own.verify.Wait(now) > maxInherited {
+					h.End(now, b)
+					b = h.New(now, "crowd")
+					list[i] = b
+				}
+			}
+			ready[i] = now.Add(b.Received(now, shares(batch), batch*800).Wait)
+		}
+	}
+	if perSecond := judged / (60 * minutes); perSecond > 50*time.Millisecond {
+		t.Errorf("%v a second", perSecond)
+	} else {
+		t.Logf("%v a second", perSecond)
 	}
 }
 
