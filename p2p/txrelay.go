@@ -64,7 +64,8 @@ func (s *Server) BlockSettled(id chainhash.Hash) { s.txs.Settled(id) }
 // OpenBlocks returns the blocks that peers are told of when they connect, the oldest first.
 func (s *Server) OpenBlocks() []chainhash.Hash { return s.txs.Open() }
 
-// tellBlocks tells a new peer of the blocks that are open.
+// tellBlocks tells a new peer of the blocks that are open. Nobody but their finder does, so
+// it links the ways to this node for who connects over several; a block is worth that.
 func (s *Server) tellBlocks(id netsync.PeerID) {
 	for _, block := range s.txs.Open() {
 		s.sendTxs(s.txs.AnnounceBlock(block, []compact.PeerID{compact.PeerID(id)}))
