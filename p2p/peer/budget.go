@@ -40,7 +40,9 @@ func (p *Peer) queued(m message.Message) {
 // A large message that would have to wait is not kept for so long, as its place is
 // wanted by others: it goes, and the place with it. No honest peer misses it. It is not
 // what we asked for, which never waits, and the only type as long as that answers
-// questions; the others are unknown ones, which nobody handles.
+// questions; the others are unknown ones, which nobody handles. The wait for decoys that
+// came before it is not its own: a message that needn't wait is handled first, and what
+// the decoys owe is waited for behind it.
 func (p *Peer) charge(m message.Message) (message.Message, bool) {
 	if p.cfg.Budget == nil {
 		return m, true
@@ -51,24 +53,35 @@ func (p *Peer) charge(m message.Message) (message.Message, bool) {
 		before, ok = p.cfg.Budget.Received(decoys, n)
 	}
 	wait, fine := p.cfg.Budget.Received(m, p.wireSize(m))
-	wait = max(wait, before)
 	if !ok || !fine {
 		p.Disconnect(ReasonTooMuch, nil)
 		return nil, false
 	}
 	if wait <= 0 {
+		p.owed = before
 		return m, true
 	}
 	if p.arrival.place != nil {
 		m = nil
 		p.settle()
 	}
+	if !p.holdBack(max(wait, before)) {
+		return nil, false
+	}
+	return m, true
+}
+
+// holdBack waits before anything more is read, and reports whether the connection goes on.
+func (p *Peer) holdBack(wait time.Duration) bool {
+	if wait <= 0 {
+		return true
+	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return m, true
+		return true
 	case <-p.ctx.Done():
-		return nil, false
+		return false
 	}
 }

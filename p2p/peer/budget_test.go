@@ -141,6 +141,57 @@ func TestDecoysTooMuch(t *testing.T) {
 	})
 }
 
+// decoyBudget lets decoys wait, and messages not.
+type decoyBudget struct{ slowBudget }
+
+func (b *decoyBudget) Received(m message.Message, size int) (time.Duration, bool) {
+	wait, ok := b.slowBudget.Received(m, size)
+	if m != decoys {
+		wait = 0
+	}
+	return wait, ok
+}
+
+// TestDecoysBeforeWelcome: a message that needn't wait is handled, however long the decoys
+// before it have to, and what comes behind it is read after that.
+func TestDecoysBeforeWelcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := v2Sender(t)
+		var stream []byte
+		for _, size := range []int{100, largeSize, 100} {
+			contents, err := message.AppendContents(nil, largeMessage(size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream = append(stream, mustSeal(t, s, make([]byte, 1000), ignoreBit)...)
+			stream = append(stream, mustSeal(t, s, contents, 0)...)
+		}
+		start := time.Now()
+		var times []time.Duration
+		p := &Peer{transport: v2Receiver(t, bytes.NewReader(stream))}
+		p.cfg = Config{
+			Budget: &decoyBudget{slowBudget{wait: time.Minute}}, Large: NewLarge(),
+			Handle: func(*Peer, message.Message) { times = append(times, time.Since(start)) },
+		}
+		p.ctx, p.cancel = context.WithCancelCause(t.Context())
+		p.read()
+		if want := []time.Duration{0, time.Minute, 2 * time.Minute}; !slices.Equal(times, want) {
+			t.Errorf("handled after %v, want %v", times, want)
+		}
+
+		p = &Peer{cfg: p.cfg, transport: v2Receiver(t, bytes.NewReader(stream))}
+		p.ctx, p.cancel = context.WithCancelCause(t.Context())
+		m, err := p.next(ReasonIdle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.arrival.place = p.newPlace() // as a large one has
+		if got, ok := p.charge(m); !ok || got != m {
+			t.Errorf("a large message that needn't wait becomes %v, %v", got, ok)
+		}
+	})
+}
+
 // TestBudgetShutdown: a wait ends with the connection.
 func TestBudgetShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

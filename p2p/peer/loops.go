@@ -29,6 +29,10 @@ func (p *Peer) read() {
 	defer p.settle()
 	for p.ctx.Err() == nil {
 		p.settle()
+		if !p.holdBack(p.owed) {
+			return
+		}
+		p.owed = 0
 		// The deadline is for the whole message: bytes that trickle don't keep a
 		// connection alive.
 		p.patience.until = time.Now().Add(IdleTimeout)

@@ -91,6 +91,7 @@ type Peer struct {
 	count     counters
 	version   atomic.Pointer[message.Version] // the peer's; nil before the handshake
 	arrival   arrival                         // of the reader goroutine
+	owed      time.Duration                   // likewise: to wait for decoys before the next message is read
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
