@@ -2,6 +2,7 @@ package bitcoind
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +18,7 @@ import (
 // accident, while further ones work.
 type keptNode struct {
 	*Client
-	taken chan int // bytes of each call that a further connection has answered
+	taken chan int // bytes of the body of each call that a further connection answers
 }
 
 // newKeptNode starts one whose first connection has answered a call. The accident gets the
@@ -31,22 +32,14 @@ func newKeptNode(t *testing.T, accident func(*net.TCPConn, *bufio.Reader)) *kept
 	n := &keptNode{newClient(t, Config{URL: "http://u:p@" + l.Addr().String()}), make(chan int, 10)}
 	n.timing.backoffMin = time.Hour // nothing here may have to wait for that
 	n.timing.call, n.timing.ask = time.Hour, time.Hour
-	conns := make(chan net.Conn, 10)
-	t.Cleanup(func() {
-		n.lanes.closeIdle()
-		l.Close()
-		for conn := range conns {
-			conn.Close()
-		}
-	})
+	t.Cleanup(func() { n.lanes.closeIdle(); l.Close() })
 	go func() {
-		defer close(conns)
 		for first := true; ; first = false {
 			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			conns <- conn
+			context.AfterFunc(t.Context(), func() { conn.Close() })
 			go n.serve(conn.(*net.TCPConn), first, accident)
 		}
 	}()
@@ -69,7 +62,10 @@ func (n *keptNode) serve(conn *net.TCPConn, first bool, accident func(*net.TCPCo
 		if err != nil {
 			return
 		}
-		size, _ := io.Copy(io.Discard, req.Body)
+		size, err := io.Copy(io.Discard, req.Body)
+		if err != nil {
+			return // the other submission has its verdict
+		}
 		if !first {
 			n.taken <- int(size)
 		}

@@ -127,6 +127,7 @@ func countedNode(t *testing.T, conns *atomic.Int32, serve http.HandlerFunc) (*Cl
 	}
 	server.Start()
 	c := newClient(t, Config{URL: "http://u:p@" + server.Listener.Addr().String()})
+	c.timing.probe = time.Hour // its connections would count
 	t.Cleanup(func() { c.lanes.closeIdle(); server.Close() })
 	return c, server
 }
