@@ -35,11 +35,13 @@ func (c *Client) submitTwice(ctx context.Context, ln *lane, raw mining.RawBlock,
 			}
 			pending--
 		case <-timer.C:
-			if first.kept.Load() {
-				pending++
-				c.log.Infof("Block not answered within %v on the connection kept for it, sending it over another as well", c.timing.hedge)
-				wg.Go(func() { results <- c.submitOnce(ctx, c.submitRequest(c.lanes.hedge, raw, safe)) })
+			if !first.kept.Load() { // no connection yet, or a new one
+				timer.Reset(c.timing.hedge)
+				continue
 			}
+			pending++
+			c.log.Infof("Block not answered within %v on the connection kept for it, sending it over another as well", c.timing.hedge)
+			wg.Go(func() { results <- c.submitOnce(ctx, c.submitRequest(c.lanes.hedge, raw, safe)) })
 		}
 	}
 	return err

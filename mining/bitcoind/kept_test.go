@@ -136,6 +136,10 @@ func TestKeptLeadsNowhere(t *testing.T) {
 			for _, block := range []mining.RawBlock{{make([]byte, 300)}, largeBlock()} {
 				n := newKeptNode(t, accident)
 				n.timing.hedge = 20 * time.Millisecond
+				for range ownCalls { // as if others were under way, for longer than that
+					n.lanes.own.slots <- struct{}{}
+					time.AfterFunc(2*n.timing.hedge, func() { <-n.lanes.own.slots })
+				}
 				n.submit(t, block)
 				n.submit(t, block) // on no connection that is silent
 			}
