@@ -2,7 +2,7 @@ package bitcoind
 
 import (
 	"context"
-	"sync"
+	"errors"
 	"time"
 
 	"github.com/p2poold/p2poold/mining"
@@ -18,31 +18,44 @@ func (c *Client) submitTwice(ctx context.Context, ln *lane, raw mining.RawBlock,
 	if ln != c.lanes.own {
 		return c.submitOnce(ctx, first)
 	}
-	var wg sync.WaitGroup
-	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx) // of the other when one has its verdict
 	defer cancel()
-	results := make(chan error, 2)
-	wg.Go(func() { results <- c.submitOnce(ctx, first) })
-	timer := time.NewTimer(c.timing.hedge)
-	defer timer.Stop()
-	var err error
-	for pending := 1; pending > 0; {
-		select {
-		case err = <-results:
-			if isVerdict(err) {
-				return err
-			}
-			pending--
-		case <-timer.C:
-			if !first.kept.Load() { // no connection yet, or a new one
-				timer.Reset(c.timing.hedge)
-				continue
-			}
-			pending++
-			c.log.Infof("Block not answered within %v on the connection kept for it, sending it over another as well", c.timing.hedge)
-			wg.Go(func() { results <- c.submitOnce(ctx, c.submitRequest(c.lanes.hedge, raw, safe)) })
+	ended, second := make(chan struct{}), make(chan error, 1)
+	go func() { // and not the first: that would wait for a processor
+		err := c.submitLate(ctx, first, ended, c.submitRequest(c.lanes.hedge, raw, safe))
+		second <- err
+		if isVerdict(err) {
+			cancel()
 		}
+	}()
+	err := c.submitOnce(ctx, first)
+	close(ended)
+	if isVerdict(err) {
+		cancel()
+	}
+	if late := <-second; !isVerdict(err) && isVerdict(late) {
+		return late
 	}
 	return err
+}
+
+// errNotLate says that no second submission was needed.
+var errNotLate = errors.New("not submitted a second time")
+
+// submitLate makes the second submission if the first, on a connection that was kept, hasn't
+// ended in time.
+func (c *Client) submitLate(ctx context.Context, first *request, ended <-chan struct{}, r *request) error {
+	ticker := time.NewTicker(c.timing.hedge)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ended:
+			return errNotLate
+		case <-ticker.C:
+		}
+		if first.kept.Load() { // or it has no connection yet, or a new one
+			c.log.Infof("Block not answered within %v on the connection kept for it, sending it over another as well", c.timing.hedge)
+			return c.submitOnce(ctx, r)
+		}
+	}
 }
