@@ -66,6 +66,7 @@ type Pool struct {
 	on        block           // of delivered, or of news since
 	health    bitcoind.Health // as last reported
 
+	preferred  preferred
 	portPause  time.Duration // shorter in tests
 	submitting sync.WaitGroup
 	life       context.Context // of submissions

@@ -67,7 +67,7 @@ func (p *Pool) submit(ctx context.Context, block mining.RawBlock, safe <-chan st
 			err := p.submitTo(inner, client, try)
 			results <- err
 			p.tell(client, hash, p.now().Sub(start), err)
-			if err == nil {
+			if err == nil && p.preferred.isFirst(block) {
 				p.prefer(inner, client, hash)
 			}
 		})
@@ -135,15 +135,6 @@ func (p *Pool) tell(client *bitcoind.Client, hash chainhash.Hash, took time.Dura
 		p.log.Infof("Block %v not taken by the Bitcoin node at %s within %v: %v", hash, client.Addr(), took, err)
 	default:
 		p.log.Warnf("Block %v not taken by the Bitcoin node at %s within %v: %v", hash, client.Addr(), took, err)
-	}
-}
-
-// prefer makes the node prefer the block to another of the same height.
-func (p *Pool) prefer(ctx context.Context, client *bitcoind.Client, hash chainhash.Hash) {
-	ctx, cancel := context.WithTimeout(ctx, preciousTimeout)
-	defer cancel()
-	if err := client.Precious(ctx, hash); err != nil {
-		p.log.Debugf("Block %v not made precious at %s: %v", hash, client.Addr(), err)
 	}
 }
 

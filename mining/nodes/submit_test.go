@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/btcsuite/btcd/btcjson"
 	"github.com/btcsuite/btcd/chainhash/v2"
+	"github.com/btcsuite/btcd/wire/v2"
 
 	"github.com/p2poold/p2poold/mining"
 	"github.com/p2poold/p2poold/mining/bitcoind"
@@ -54,6 +56,30 @@ func TestPoolSubmit(t *testing.T) {
 			}
 			f.fakes[0].Down()
 		})
+	}
+}
+
+// TestPoolPrefersFirst: of two blocks of the pool on one parent the nodes are asked to
+// prefer the first only.
+func TestPoolPrefersFirst(t *testing.T) {
+	f := newFixture(t, false)
+	first, second := f.secret(), f.secret()
+	if bytes.Equal(first, second) || !bytes.Equal(first[4:36], second[4:36]) {
+		t.Fatal("no blocks on one parent")
+	}
+	for range 2 {
+		for _, block := range [][]byte{first, second} {
+			if _, err := f.submit(block, time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			f.submitting.Wait()
+		}
+	}
+	if n := f.fakes[0].Calls("preciousblock"); n != 2 {
+		t.Errorf("asked %d times to prefer a block, want twice for the first", n)
+	}
+	if tip, _ := f.fakes[0].Tip(); tip != chainhash.DoubleHashH(first[:wire.MaxBlockHeaderPayload]) {
+		t.Error("the second block is preferred")
 	}
 }
 
