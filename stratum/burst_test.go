@@ -264,7 +264,12 @@ func TestBurstsBesideJobs(t *testing.T) {
 // answers that are held, although the reader does not get on.
 func TestOthersDoNotWait(t *testing.T) {
 	for name, say := range map[string]func(*session){
-		"work": func(sess *session) { sess.deliver(time.Now()) },
+		"work": func(sess *session) {
+			sess.mu.Lock()
+			sess.afresh = true
+			sess.mu.Unlock()
+			sess.deliver(time.Now())
+		},
 		"time": func(sess *session) { sess.tick(time.Now().Add(notifyEvery)) },
 		"end":  (*session).bye,
 	} {

@@ -16,16 +16,17 @@ import (
 const (
 	// tickEvery is how often sessions look at the time.
 	tickEvery = time.Second
-	// broadcastGap is the least time between two rounds of jobs. What comes in it goes
-	// out together, unless it is a new Bitcoin block, which makes all work before it
-	// worthless. Share tips that move so fast exist on a young regtest chain only.
+	// broadcastGap is the least time between two works that are brought to the sessions.
+	// What comes in it goes out together, unless it is a new Bitcoin block, which makes all
+	// work before it worthless. Share tips that move so fast exist on a young regtest chain
+	// only.
 	broadcastGap = 50 * time.Millisecond
 	// fanBatch is how many sessions a goroutine of fanOut takes at once: some 0.2 ms
 	// of work.
 	fanBatch = 16
-	// paceBatch and paceRest are how many sessions a paced round serves at once, which
-	// takes a millisecond, and how long it then rests: it takes half of one processor at
-	// most, and leaves the rest to the answers that miners wait for.
+	// paceBatch and paceRest are how many sessions are served at once by work that is not
+	// urgent, which takes a millisecond, and how long they then rest: it takes half of one
+	// processor at most, and leaves the rest to the answers that miners wait for.
 	paceBatch, paceRest = 64, time.Millisecond
 )
 
@@ -42,60 +43,68 @@ func (s *Server) distribute(ctx context.Context) {
 	defer wg.Wait()
 	wg.Go(func() { s.cfg.Source.Watch(ctx, notice) })
 	wg.Go(func() { s.watchTime(ctx, notice) })
+	s.deliverAll(ctx, changed)
+}
 
+// deliverAll brings the source's newest work to all sessions that do not have it, after
+// each change.
+//
+// A new Bitcoin block is told on all processors: a device works for nothing until it has
+// the new job, while the answer to what it hands in can wait. On two processors 10,000
+// miners have a job after 90 ms. With other work it is the answers that cannot wait, and
+// the sessions are served batch by batch: 10,000 miners have it after 0.3 s. What is found
+// in the meantime on the share tip before counts as an uncle, with nine tenths of its work;
+// with a share every 10 s that costs a miner 0.15 s/10 s/10 of his reward, 0.15 %. When
+// there is newer work by then, the rest get that at once, and after them those who have
+// had the older.
+func (s *Server) deliverAll(ctx context.Context, changed <-chan struct{}) {
+	deliver := func(sess *session) { sess.deliver(time.Now()) }
+	var due []*session // who may lack the newest work, in the order in which they are served
+	newer := false     // there may be newer work than that
+	var gap, rest <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
-			for s.round(ctx, changed) {
+			newer = true
+		case <-gap:
+			gap = nil
+		case <-rest:
+			rest = nil
+		}
+		if newer && (gap == nil || isUrgent(s.cfg.Source.Work(), s.work.Load().work)) {
+			newer = false
+			if adopted, urgent := s.adopt(); adopted {
+				if urgent {
+					fanOut(s.sessions(), deliver)
+					due = nil
+				} else {
+					due = lineUp(due, s.sessions())
+				}
+				gap = time.After(broadcastGap)
 			}
+		}
+		if rest == nil && len(due) > 0 {
+			n := min(paceBatch, len(due))
+			for _, sess := range due[:n] {
+				deliver(sess)
+			}
+			due, rest = due[n:], time.After(paceRest)
 		}
 	}
 }
 
-// round brings the source's newest work to all sessions, unless they have it, and waits
-// for broadcastGap to pass. It reports whether there is newer work then, and returns at
-// once if that must not wait.
-//
-// A new Bitcoin block is told on all processors: a device works for nothing until it has
-// the new job, while the answer to what it hands in can wait. On two processors 10,000
-// miners have a job after 90 ms. With other work it is the answers that cannot wait, and
-// the round is paced: 10,000 miners have it after 0.3 s. What is found in the meantime
-// on the share tip before counts as an uncle, with nine tenths of its work; with a share
-// every 10 s that costs a miner 0.15 s/10 s/10 of his reward, 0.15 %.
-func (s *Server) round(ctx context.Context, changed <-chan struct{}) (again bool) {
-	adopted, urgent := s.adopt()
-	if !adopted {
-		return false
+// lineUp appends those of all who are not in line.
+func lineUp(line, all []*session) []*session {
+	if len(line) == 0 {
+		return all
 	}
-	rest := func(d time.Duration) (goOn bool) {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				again = false
-				return false
-			case <-timer.C:
-				return true
-			case <-changed:
-				again = true
-				if isUrgent(s.cfg.Source.Work(), s.work.Load().work) {
-					return false
-				}
-			}
-		}
+	waiting := make(map[*session]bool, len(line))
+	for _, sess := range line {
+		waiting[sess] = true
 	}
-	deliver := func(sess *session) { sess.deliver(time.Now()) }
-	sessions := s.sessions()
-	if urgent {
-		fanOut(sessions, deliver)
-	} else if !paced(sessions, deliver, rest) {
-		return again
-	}
-	rest(broadcastGap)
-	return again
+	return append(line, slices.DeleteFunc(all, func(sess *session) bool { return waiting[sess] })...)
 }
 
 // adopt makes the source's newest work current, unless it is already.
@@ -140,16 +149,15 @@ func fanOut(sessions []*session, f func(*session)) {
 	wg.Wait()
 }
 
-// paced calls f for all sessions, with rests in between. It ends early, and returns false,
-// when rest does.
-func paced(sessions []*session, f func(*session), rest func(time.Duration) bool) bool {
+// paced calls f for all sessions, with rests in between. It ends early when rest returns
+// false.
+func paced(sessions []*session, f func(*session), rest func(time.Duration) bool) {
 	for i, sess := range sessions {
 		if i > 0 && i%paceBatch == 0 && !rest(paceRest) {
-			return false
+			return
 		}
 		f(sess)
 	}
-	return true
 }
 
 // watchTime makes the sessions' time pass, and calls notice now and then, should a change

@@ -152,14 +152,25 @@ type authorized struct {
 }
 
 // deliver sends the job of the newest work, after the difficulty that applies
-// to it. Nothing is sent before the handshake is over.
+// to it, unless the client has it. Nothing is sent before the handshake is over.
 func (s *session) deliver(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ready {
+	if s.ready && !s.served() {
 		s.sendJob(now)
 		s.out.flush()
 	}
+}
+
+// served reports whether the client has the job of the newest work: it may have logged in
+// after that became known. It MUST be called with the mutex held.
+func (s *session) served() bool {
+	ws, newest := s.current(), s.jobs.newest()
+	if ws.work == nil || newest == nil || s.idle || s.afresh {
+		return false
+	}
+	p, err := s.prepare(ws)
+	return err == nil && p.lasting == newest.lasting && s.difficulty(p) == s.sentDiff
 }
 
 // sendJob MUST be called with the mutex held.
