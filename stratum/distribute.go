@@ -24,6 +24,9 @@ const (
 	// fanBatch is how many sessions a goroutine of fanOut takes at once: some 0.2 ms
 	// of work.
 	fanBatch = 16
+	// patience bounds how long what is queued may hold up the others who are to get the same
+	// work: two processors encrypt the largest jobs of 10,000 sessions meanwhile.
+	patience = 2 * time.Second
 	// paceBatch and paceRest are how many sessions are served at once by work that is not
 	// urgent, which takes a millisecond, and how long they then rest: it takes half of one
 	// processor at most, and leaves the rest to the answers that miners wait for.
@@ -58,7 +61,7 @@ func (s *Server) distribute(ctx context.Context) {
 // there is newer work by then, the rest get that at once, and after them those who have
 // had the older.
 func (s *Server) deliverAll(ctx context.Context, changed <-chan struct{}) {
-	deliver := func(sess *session) { sess.deliver(time.Now()) }
+	var deliver func(*session)
 	var due []*session // who may lack the newest work, in the order in which they are served
 	newer := false     // there may be newer work than that
 	var gap, rest <-chan time.Time
@@ -76,8 +79,9 @@ func (s *Server) deliverAll(ctx context.Context, changed <-chan struct{}) {
 		if newer && (gap == nil || isUrgent(s.cfg.Source.Work(), s.work.Load().work)) {
 			newer = false
 			if adopted, urgent := s.adopt(); adopted {
+				deliver = s.sparingly(func(sess *session) { sess.deliver(time.Now()) })
 				if urgent {
-					fanOut(s.sessions(), deliver)
+					s.urge(deliver)
 					due = nil
 				} else {
 					due = lineUp(due, s.sessions())
@@ -127,6 +131,31 @@ func isUrgent(work, old Work) bool {
 	return work != nil && (old == nil || work.PrevBlock() != old.PrevBlock())
 }
 
+// sparingly returns f for use with all sessions, one after the other or at once: it waits
+// while too much is queued for those before.
+func (s *Server) sparingly(f func(*session)) func(*session) {
+	makeWay := s.queues.makeWay(patience)
+	return func(sess *session) {
+		makeWay()
+		f(sess)
+	}
+}
+
+// urge brings the newest work to all sessions on all processors. Those to whom it can be
+// written at once come first: what goes out over TLS is encrypted by goroutines that want the
+// processors too, and may have to be waited for.
+func (s *Server) urge(deliver func(*session)) {
+	sessions, plain := s.sessions(), 0
+	for i, sess := range sessions {
+		if sess.out.raw != nil {
+			sessions[i], sessions[plain] = sessions[plain], sess
+			plain++
+		}
+	}
+	fanOut(sessions[:plain], deliver)
+	fanOut(sessions[plain:], deliver)
+}
+
 // fanOut calls f for all sessions, on all processors.
 func fanOut(sessions []*session, f func(*session)) {
 	var next atomic.Int64
@@ -174,7 +203,7 @@ func (s *Server) watchTime(ctx context.Context, notice func()) {
 			notice()
 			s.report(now)
 			s.deps.parking.sweep(s.tip(), now)
-			paced(s.sessions(), tick, rest)
+			paced(s.sessions(), s.sparingly(tick), rest)
 		}
 	}
 }

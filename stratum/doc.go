@@ -35,7 +35,8 @@
 // verdict on a share, which holds up nobody else). A distributor brings new work to
 // all sessions: at once and on all processors when a Bitcoin block was found, else little
 // by little, so that answers do not wait. Another goroutine makes their time pass, also
-// little by little. Whoever has something to say to a client writes it at once, as far as
+// little by little. Both stop for a while when much is queued, so that who reads is not
+// dropped for what was queued too fast. Whoever has something to say to a client writes it at once, as far as
 // the socket takes it; only the rest is queued, and has a goroutine that writes it. A reader
 // that has the client's next line at hand holds its answer, and writes it together with what
 // follows: the answers to what came in one packet, and a login's first job. While it holds

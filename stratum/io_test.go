@@ -366,7 +366,7 @@ func BenchmarkFanOut(b *testing.B) {
 		source.work = newFakeWork(n, hard)
 		source.mu.Unlock()
 		server.adopt()
-		fanOut(server.sessions(), func(sess *session) { sess.deliver(time.Now()) })
+		server.urge(server.sparingly(func(sess *session) { sess.deliver(time.Now()) }))
 	}
 }
 

@@ -3,7 +3,9 @@ package stratum
 import (
 	"fmt"
 	"net"
+	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,5 +169,120 @@ func TestWorkOnce(t *testing.T) {
 		if j := c.job(); !j.clean {
 			t.Error("the job is not clean")
 		}
+	})
+}
+
+// TestPlainConnectionsFirst: a new Bitcoin block reaches those who take their job at once
+// before anything has to be encrypted for others.
+func TestPlainConnectionsFirst(t *testing.T) {
+	server, err := New(testConfig("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 10 * fanBatch
+	for i := range 2 * n {
+		o := new(outbox)
+		if i%2 == 0 {
+			o.raw = struct{ syscall.RawConn }{}
+		}
+		server.add(&session{out: o})
+	}
+	var served, early atomic.Int64
+	server.urge(func(sess *session) {
+		if served.Add(1) <= n && sess.out.raw == nil {
+			early.Add(1)
+		}
+	})
+	if served.Load() != 2*n || early.Load() != 0 {
+		t.Errorf("%d served, %d too early", served.Load(), early.Load())
+	}
+}
+
+// fanOutOf brings a message of some length to n clients with this connection, and returns
+// how many were dropped, and how long it took to queue all.
+func fanOutOf(all *queues, n, length int, conn net.Conn) (dropped int, took time.Duration) {
+	var sessions []*session
+	for range n {
+		o := newOutbox(conn, all)
+		o.settle()
+		sessions = append(sessions, &session{out: o})
+	}
+	start := time.Now()
+	message := make([]byte, length)
+	makeWay := all.makeWay(patience)
+	fanOut(sessions, func(sess *session) {
+		makeWay()
+		sess.out.send(message)
+	})
+	took = time.Since(start)
+	for _, sess := range sessions {
+		if sess.out.finish() != nil || sess.out.dropped.Load() {
+			dropped++
+		}
+	}
+	return dropped, took
+}
+
+// TestFanOutDropsNoReader: though far more is to be written than may wait, nobody is dropped
+// who reads what comes.
+func TestFanOutDropsNoReader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const length = 1000
+		all := newQueues(4 * runtime.GOMAXPROCS(0) * length) // each goes one above half of it
+		dropped, took := fanOutOf(all, 20*fanBatch, length, reader{takes: 5 * time.Millisecond})
+		if dropped > 0 || took == 0 || all.sum() != 0 {
+			t.Errorf("%d dropped; it took %v", dropped, took)
+		}
+	})
+}
+
+// TestFanOutWaitsForNobodyDeaf: those who do not read hold up the others hardly at all.
+func TestFanOutWaitsForNobodyDeaf(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		all := newQueues(100_000)
+		silent := deaf(t, all)
+		silent.send(make([]byte, 60_000))
+		dropped, took := fanOutOf(all, 20*fanBatch, 100, reader{})
+		if dropped > 0 || took != wayRest*wayRests {
+			t.Errorf("%d dropped after %v", dropped, took)
+		}
+		silent.cut(errTimeUp)
+		if err := silent.finish(); err != errTimeUp {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFanOutLosesPatience: however long they take who read little by little, new work goes
+// to all in the end.
+func TestFanOutLosesPatience(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		all := newQueues(1 << 20)
+		slow := newOutbox(reader{takes: wayRest}, all)
+		slow.limit = all.max
+		stop := make(chan struct{})
+		go func() { // always more than half
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				slow.mu.Lock()
+				waits := slow.inFlight + len(slow.pending)
+				slow.mu.Unlock()
+				if waits < all.max*7/8 {
+					slow.send(make([]byte, all.max/8))
+				}
+				time.Sleep(wayRest / 4)
+			}
+		}()
+		time.Sleep(20 * wayRest)
+		_, took := fanOutOf(all, 20*fanBatch, 10, reader{})
+		if took > patience+wayRest {
+			t.Errorf("it took %v", took)
+		}
+		close(stop)
+		slow.finish()
 	})
 }
