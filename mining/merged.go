@@ -25,6 +25,10 @@ type AuxWork struct {
 	// Target is the easiest of the chains: a hash that meets it solves one of the
 	// blocks at least.
 	Target uint256.Uint256
+	// Wanted reports whether a hash solves a block that is not solved yet: then Solved is
+	// worth the while. It is called for each hash that meets the target, from many
+	// goroutines, and must not wait; nil wants all of them.
+	Wanted func(hash chainhash.Hash) bool
 	// Solved takes a solution that meets the target. It is called from many
 	// goroutines and must not wait: miners do.
 	Solved func(*AuxSolution)
@@ -62,9 +66,15 @@ func (w *Work) auxTarget() uint256.Uint256 {
 	return w.aux.Target
 }
 
+// SolvesAux reports whether a header hash solves a block of another chain for which there
+// is no solution yet. It is cheap, as a device may find such hashes all the time.
+func (j *Job) SolvesAux(hash *chainhash.Hash) bool {
+	return target.HashMeets(hash, &j.AuxTarget) && (j.aux == nil || j.aux.Wanted == nil || j.aux.Wanted(*hash))
+}
+
 // solveAux hands a solution on to the other chains that it has a block for.
 func (j *Job) solveAux(found *Found, hash *chainhash.Hash, worker string) {
-	if j.aux == nil || !target.HashMeets(hash, &j.aux.Target) {
+	if j.aux == nil || !j.SolvesAux(hash) {
 		return
 	}
 	j.aux.Solved(&AuxSolution{

@@ -36,6 +36,7 @@ type Source interface {
 	// target. The outcome says whether it became a share and whether it was a
 	// block, either of which is credited to the miner; it is valid in any case.
 	// The error is the verdict on the share, in package blockchain's three values.
+	// Submit MUST not wait for anything if the aux target is all that is met.
 	Submit(ctx context.Context, job *mining.Job, solution mining.Solution) (mining.Outcome, error)
 }
 

@@ -149,7 +149,10 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 	var outcome mining.Outcome
 	// A block of another chain is the source's affair alone: it makes no difference to
 	// whether the submission is good enough.
-	if solved || number.LtEq(&j.job.AuxTarget) {
+	if solved {
+		s.out.uncork() // answers do not wait for the verdict
+	}
+	if solved || j.job.SolvesAux(&hash) {
 		outcome, e = s.handOn(ctx, j, solution, w.name())
 	}
 	switch {
@@ -207,7 +210,6 @@ func (s *session) admit(j *liveJob, hash *chainhash.Hash, number *uint256.Uint25
 // handOn gives a solution to the source and waits for what it was and for the
 // verdict on the share, in the miner's terms.
 func (s *session) handOn(ctx context.Context, j *liveJob, solution mining.Solution, worker string) (outcome mining.Outcome, e *stratumError) {
-	s.out.uncork() // answers do not wait for the verdict
 	solution.Worker = worker
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTimeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package stratum
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,27 @@ func TestAuxSolutionsReachTheSource(t *testing.T) {
 			}
 		}
 		c.conn.Close()
+	})
+}
+
+// TestAuxSolutionWaitsForNothing: a hash that is of use to another chain alone is answered
+// together with what came in the same packet.
+func TestAuxSolutionWaitsForNothing(t *testing.T) {
+	work := newFakeWork(0, hard)
+	work.job.AuxTarget = target.FromDifficulty(easy)
+	withAux := func(c *Config) {
+		c.Source.(*fakeSource).work = work
+		c.StartDifficulty, c.MinDifficulty = easy, easiestDifficulty
+	}
+	onBoth(t, withAux, func(t *testing.T, server *Server, c *client, writes *atomic.Int64) {
+		j := c.login("rig")
+		aux := j.submitLine("rig", j.solve(t, 1.01*easy, 0, true))
+		writes.Store(0)
+		c.send(`{"id":5,"method":"mining.ping"}`, aux, `{"id":5,"method":"mining.ping"}`)
+		c.want(pong, accepted, pong)
+		if n := len(server.cfg.Source.(*fakeSource).submitted()); n != 1 || writes.Load() != 1 {
+			t.Errorf("%d solutions, %d writes", n, writes.Load())
+		}
 	})
 }
 

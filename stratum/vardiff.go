@@ -64,7 +64,8 @@ const (
 	// jobs at most once a second, and of each only the first solution is of use: what a
 	// device finds beyond one a second is worth nothing. 10,000 devices, all so much too
 	// fast for a chain, then submit 10,000 times a second, a quarter of what two
-	// processors can answer.
+	// processors can answer: only the first solution costs more, up to 30 µs and a copy of
+	// the coinbase; any other costs as much as what solves nothing.
 	auxSubmitsPerMinute = 60
 )
 

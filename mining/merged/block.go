@@ -120,6 +120,13 @@ type block struct {
 	refused int
 }
 
+// wanted reports whether a proof for the block is of use.
+func (b *block) wanted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.busy && !b.done
+}
+
 // take reports whether a proof for the block is wanted; if so, and until release, no
 // other is.
 func (b *block) take() bool {

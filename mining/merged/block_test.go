@@ -111,12 +111,12 @@ func TestOneProofForABlock(t *testing.T) {
 	} {
 		b := new(block)
 		for i, v := range tc.ends {
-			if !b.take() || b.take() {
+			if !b.wanted() || !b.take() || b.wanted() || b.take() {
 				t.Errorf("%s: proof %d", tc.name, i)
 			}
 			b.release(v)
 		}
-		if got := b.take(); got != tc.more {
+		if got := b.wanted(); got != tc.more || b.take() != got {
 			t.Errorf("%s: another is taken: %v", tc.name, got)
 		}
 	}

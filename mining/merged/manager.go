@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -185,9 +186,12 @@ func newAuxWork(leaves []*leaf, t *tree) *mining.AuxWork {
 			w.Target = l.block.target
 		}
 	}
+	w.Wanted = func(hash chainhash.Hash) bool {
+		return slices.ContainsFunc(leaves, func(l *leaf) bool { return l.meets(&hash) && l.block.wanted() })
+	}
 	w.Solved = func(s *mining.AuxSolution) {
 		for _, l := range leaves {
-			if l.meets(s) {
+			if l.meets(&s.Hash) {
 				l.offer(s)
 			}
 		}

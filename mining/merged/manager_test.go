@@ -1,6 +1,7 @@
 package merged
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -52,16 +53,49 @@ func TestOneSubmission(t *testing.T) {
 	b := run(t, fastTiming(), n.URL())
 	w := b.work(n)
 	s := solve(t, w, easyBits)
+	if poor := (chainhash.Hash{31: 0xff}); !w.Wanted(s.Hash) || w.Wanted(poor) {
+		t.Error("not exactly what solves the block is wanted")
+	}
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(func() { w.Solved(s) })
 	}
 	wg.Wait()
 	b.until("accepted", func() bool { return len(n.Accepted()) == 1 })
+	if w.Wanted(s.Hash) {
+		t.Error("another solution is wanted")
+	}
 	w.Solved(s)
 	b.work(n)
 	if calls := n.Calls("submitauxblock"); calls != 1 {
 		t.Errorf("%d submissions", calls)
+	}
+}
+
+// BenchmarkFurtherSolution is what is left of a solution for blocks that have one, of one
+// chain or five.
+func BenchmarkFurtherSolution(b *testing.B) {
+	for _, chains := range []int{1, 5} {
+		b.Run(fmt.Sprint(chains), func(b *testing.B) {
+			tree, err := newTree([]uint32{1}, make([]chainhash.Hash, 1))
+			if err != nil {
+				b.Fatal(err)
+			}
+			var leaves []*leaf
+			for range chains {
+				solved := &block{done: true}
+				solved.target.Not()
+				leaves = append(leaves, &leaf{block: solved})
+			}
+			w := newAuxWork(leaves, tree)
+			var hash chainhash.Hash
+			b.ReportAllocs()
+			for b.Loop() {
+				if w.Wanted(hash) {
+					b.Fatal("wanted")
+				}
+			}
+		})
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/btcsuite/btcd/chainhash/v2"
+
 	"github.com/p2poold/p2poold/blockchain/target"
 	"github.com/p2poold/p2poold/mining"
 )
@@ -39,8 +41,8 @@ func (l *leaf) offer(s *mining.AuxSolution) {
 	}
 }
 
-// meets reports whether a solution has the work that the leaf's block needs.
-func (l *leaf) meets(s *mining.AuxSolution) bool { return target.HashMeets(&s.Hash, &l.block.target) }
+// meets reports whether a hash has the work that the leaf's block needs.
+func (l *leaf) meets(hash *chainhash.Hash) bool { return target.HashMeets(hash, &l.block.target) }
 
 // deliver submits what is offered until ctx ends, and then what is left within the
 // grace.
