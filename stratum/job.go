@@ -167,9 +167,10 @@ func (t *jobTable) disown() {
 
 // drop frees the n oldest jobs.
 func (t *jobTable) drop(n int) {
-	gone := make([]*lasting, n)
-	for i := range gone {
-		gone[i] = t.jobs[i].lasting
+	var few [jobStep]*lasting // spares an allocation nearly always
+	gone := few[:0]
+	for i := range n {
+		gone = append(gone, t.jobs[i].lasting)
 	}
 	t.jobs = slices.Delete(t.jobs, 0, n)
 	t.forget(gone)

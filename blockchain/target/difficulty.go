@@ -24,7 +24,7 @@ func Difficulty(t *uint256.Uint256) float64 {
 
 // FromDifficulty returns the target for a Stratum difficulty: the counterpart
 // of Difficulty, clamped to [1, 2²⁵⁶−1]. A difficulty that is not a positive
-// number gives the easiest target.
+// number gives the easiest target. It allocates nothing, as each submission needs it.
 func FromDifficulty(d float64) uint256.Uint256 {
 	var t uint256.Uint256
 	easiest := *new(uint256.Uint256).Not()
@@ -38,9 +38,13 @@ func FromDifficulty(d float64) uint256.Uint256 {
 	if f < 1 {
 		return *t.SetUint64(1)
 	}
-	n, _ := new(big.Float).SetFloat64(f).Int(nil)
-	t.SetBig(n)
-	return t
+	const mantissa = 53 // bits
+	fraction, exponent := math.Frexp(f)
+	t.SetUint64(uint64(math.Ldexp(fraction, mantissa)))
+	if exponent < mantissa {
+		return *t.Rsh(uint32(mantissa - exponent))
+	}
+	return *t.Lsh(uint32(exponent - mantissa))
 }
 
 // WorkFloat returns work as a float, for hashrate displays.
