@@ -141,6 +141,9 @@ func (s *session) judge(ctx context.Context, w *worker, j *liveJob, sub *submiss
 		s.missed(j, solution, &hash, time.Now())
 	}
 	if e != nil {
+		if e != errDuplicateWork && j.job.SolvesAux(&hash) {
+			s.handOn(ctx, j, solution, w.name()) // a block of another chain is one all the same
+		}
 		return false, e
 	}
 	if j.job.PrevBlock != tip && j.created >= secondsOf(s.connected) {

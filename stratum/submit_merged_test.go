@@ -99,6 +99,25 @@ func TestNoAuxBlockIsLost(t *testing.T) {
 	})
 }
 
+// TestAuxBlockOfRefusedSubmission: what does not meet the difficulty of a device that is
+// not known yet is refused, but is no less a block of another chain.
+func TestAuxBlockOfRefusedSubmission(t *testing.T) {
+	const starts, aux = 40 * easy, 16 * easy
+	work := newFakeWork(0, hard)
+	work.job.AuxTarget = target.FromDifficulty(aux)
+	scene(t, work, func(c *Config) { c.StartDifficulty, c.MinDifficulty = starts, easiestDifficulty }, func(t *testing.T, h *harness, c *client) {
+		j := c.login("rig.1")
+		nonce := j.solve(t, 1.01*aux, 0, true)
+		for nonce != j.solve(t, 0.9*starts, nonce, false) {
+			nonce = j.solve(t, 1.01*aux, nonce+1, true)
+		}
+		c.send(j.submitLine("rig.1", nonce))
+		if got, n := c.line(), len(h.source.submitted()); got != rejectedWith("23", "high-hash") || n != 1 {
+			t.Errorf("%s, %d solutions", got, n)
+		}
+	})
+}
+
 // settle makes a device count as found at a difficulty, and returns its session.
 func (h *harness) settle(diff float64) *session {
 	h.t.Helper()
