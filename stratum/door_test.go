@@ -248,10 +248,7 @@ func TestRoomOfIdle(t *testing.T) {
 func TestTalkIsNoWork(t *testing.T) {
 	for name, work := range map[string]bool{"idle": true, "no work": false} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				h := newEasyHarness(t, nil)
-				defer h.stop()
-				v := h.visit(someRig, "", "rig")
+			sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 				began, ended := time.Now(), make(chan time.Time, 1)
 				v.conn.SetReadDeadline(time.Time{})
 				go func() {

@@ -24,10 +24,7 @@ func (v *visit) again(later visit, user string, nonce uint32) string {
 // same extranonce and, if the address is the same, the same headers. What was handed in
 // stays known, over further connections, too.
 func TestDuplicateOfOtherWorker(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newEasyHarness(t, nil)
-		defer h.stop()
-		v := h.visit(someRig, "", "rig")
+	sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 		nonce := v.works(t, "rig")
 		v.leave()
 		for i := range 3 {
@@ -49,10 +46,7 @@ func TestDuplicateOfOtherWorker(t *testing.T) {
 
 // TestDuplicateOfOtherDevice: another user agent gets another extranonce.
 func TestDuplicateOfOtherDevice(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newEasyHarness(t, nil)
-		defer h.stop()
-		v := h.visit(someRig, "", "rig")
+	sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 		v.works(t, "rig")
 		v.leave()
 		back := h.visit("rig/2", v.id, "rig")
@@ -77,10 +71,7 @@ func TestDuplicateBeyondParking(t *testing.T) {
 		"no place for jobs": {1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				h := newEasyHarness(t, nil)
-				defer h.stop()
-				v := h.visit(someRig, "", "rig")
+			sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 				nonce := uint32(0)
 				for range test.submissions {
 					nonce = v.job.solve(t, easy, nonce+1, true)
@@ -119,10 +110,7 @@ func TestDuplicateBeyondParking(t *testing.T) {
 // TestDuplicateOfBrokenHandshake: submissions in one packet with the handshake, and then
 // junk that ends the connection, are remembered for the next one.
 func TestDuplicateOfBrokenHandshake(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newEasyHarness(t, nil)
-		defer h.stop()
-		v := h.visit(someRig, "", "rig")
+	sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 		v.works(t, "rig")
 		h.source.set(newFakeWork(1, hard), "")
 		e1 := v.job.extranonce1

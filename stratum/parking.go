@@ -224,7 +224,7 @@ func (t *jobTable) park() (whole bool) {
 		*t = jobTable{}
 		return false
 	}
-	t.jobs = slices.Clip(slices.Clone(t.jobs))
+	t.jobs = slices.Clone(t.jobs) // with room for no more than these
 	t.shrink()
 	return true
 }

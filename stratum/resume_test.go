@@ -81,6 +81,16 @@ func newEasyHarness(t *testing.T, change func(*Config)) *harness {
 	})
 }
 
+// sceneOfRig runs f in a bubble where a rig has visited an easy harness.
+func sceneOfRig(t *testing.T, f func(t *testing.T, h *harness, v visit)) {
+	t.Helper()
+	bubble(t, func(t *testing.T) {
+		h := newEasyHarness(t, nil)
+		defer h.stop()
+		f(t, h, h.visit(someRig, "", "rig"))
+	})
+}
+
 // easyDevices makes all devices begin with work that a test can do.
 func easyDevices(cfg *Config) {
 	cfg.StartDifficulty, cfg.MinDifficulty = easy, easy
@@ -128,10 +138,7 @@ func TestSessionResumed(t *testing.T) {
 // TestSessionOfBadLine: connections that break off, before they log in or without having
 // found anything, do not cost the session.
 func TestSessionOfBadLine(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newEasyHarness(t, nil)
-		defer h.stop()
-		v := h.visit(someRig, "", "rig")
+	sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 		nonce := v.works(t, "rig")
 		v.leave()
 		for range 3 {
@@ -262,10 +269,7 @@ func TestSessionNotResumed(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				h := newEasyHarness(t, nil)
-				defer h.stop()
-				v := h.visit(someRig, "", "rig")
+			sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 				if test.works {
 					v.works(t, "rig")
 				}
@@ -288,10 +292,7 @@ func TestSessionNotResumed(t *testing.T) {
 
 // TestSessionGuess: one connection has one attempt.
 func TestSessionGuess(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newEasyHarness(t, nil)
-		defer h.stop()
-		v := h.visit(someRig, "", "rig")
+	sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 		v.works(t, "rig")
 		v.leave()
 		c := h.connect()
@@ -312,10 +313,7 @@ func TestSessionGuess(t *testing.T) {
 // TestOldJobsOfParkedSession: a parked session's jobs grow stale and are freed as those of
 // a connected one.
 func TestOldJobsOfParkedSession(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := newEasyHarness(t, nil)
-		defer h.stop()
-		v := h.visit(someRig, "", "rig")
+	sceneOfRig(t, func(t *testing.T, h *harness, v visit) {
 		v.works(t, "rig")
 		v.leave()
 		h.source.set(newFakeWork(1, hard), "")
